@@ -1,0 +1,1 @@
+//! The engine: plan, start, monitor, commands, attach.

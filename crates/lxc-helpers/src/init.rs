@@ -1,0 +1,3 @@
+//! The init of application containers.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Runs a container's monitor.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The container's own devpts, its console and its ttys.

@@ -1,0 +1,1 @@
+//! The root file system: mount, populate, pivot.

@@ -1,0 +1,1 @@
+//! Storage backends of a root file system.

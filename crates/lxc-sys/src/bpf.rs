@@ -1,0 +1,1 @@
+//! `bpf(2)`: load, attach to a cgroup, query, detach.

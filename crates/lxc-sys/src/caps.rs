@@ -1,0 +1,1 @@
+//! Capability names and sets over rustix.

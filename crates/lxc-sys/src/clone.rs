@@ -1,0 +1,1 @@
+//! `clone3`, its result and the proof of having one thread.

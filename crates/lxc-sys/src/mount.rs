@@ -1,0 +1,1 @@
+//! The mount calls that rustix lacks.

@@ -1,0 +1,1 @@
+//! One blocking netlink socket: send a request, collect its answers or its error.

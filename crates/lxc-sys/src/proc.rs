@@ -1,0 +1,1 @@
+//! Parsers of `/proc`: mountinfo, cgroup, status.

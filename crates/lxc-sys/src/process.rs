@@ -1,0 +1,1 @@
+//! Processes: pidfds, waiting, signals, prctl, personality, descriptors.

@@ -1,0 +1,1 @@
+//! Installing a seccomp program and its listener.

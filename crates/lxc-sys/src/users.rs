@@ -1,0 +1,1 @@
+//! The passwd, group, subuid and subgid files.

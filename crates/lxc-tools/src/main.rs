@@ -1,0 +1,3 @@
+//! The tools of LXC in one multicall program.
+
+fn main() {}

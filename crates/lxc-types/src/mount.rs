@@ -1,0 +1,1 @@
+//! Mount options and fstab entries.

@@ -1,0 +1,1 @@
+//! Names of containers and of network interfaces.

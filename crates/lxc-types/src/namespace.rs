@@ -1,0 +1,1 @@
+//! Kinds of Linux namespaces and sets of them.

@@ -1,0 +1,1 @@
+//! Architecture names and the personality they stand for.

@@ -1,0 +1,1 @@
+//! Sizes in bytes with units.

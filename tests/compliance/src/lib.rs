@@ -1,0 +1,1 @@
+//! What the compliance tests share: a container of its own for each test, inventories, captures.
