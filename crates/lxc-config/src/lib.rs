@@ -1,1 +1,3 @@
 //! The configuration language: text to typed values and back.
+
+pub mod seccomp_policy;

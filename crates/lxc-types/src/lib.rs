@@ -9,6 +9,7 @@ pub mod mount;
 pub mod name;
 pub mod namespace;
 pub mod personality;
+pub mod seccomp;
 pub mod signal;
 pub mod size;
 pub mod state;

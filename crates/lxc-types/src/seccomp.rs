@@ -1,0 +1,1 @@
+//! Seccomp policies as data: rules, actions, architectures.
