@@ -1,0 +1,381 @@
+//! Asking a running container's monitor. Runs in tools and libraries.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use lxc_sys::{Error as SysError, socket};
+use lxc_types::state::State;
+
+use super::wire::{self, Cmd, HEADER, RequestHeader, Which};
+
+/// Why a monitor did not answer as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens: the container does not run.
+    #[error("the container is not running")]
+    NotRunning,
+    /// The monitor knows nothing of this command, or has nothing to say: it closed the connection.
+    #[error("the monitor does not answer {0:?}")]
+    NoAnswer(Cmd),
+    /// The monitor refused.
+    #[error("the monitor refused {0:?}: {}", text_of(*.1))]
+    Refused(Cmd, Errno),
+    /// The answer is not what the protocol says.
+    #[error("the monitor's answer to {0:?} cannot be read")]
+    Garbled(Cmd),
+    /// The socket failed.
+    #[error(transparent)]
+    Socket(#[from] SysError),
+}
+
+fn text_of(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct Answer {
+    /// The result, 0 or more.
+    pub ret: i32,
+    /// The number in the data field.
+    pub number: i32,
+    /// The bytes after the header.
+    pub payload: Vec<u8>,
+    /// The descriptors.
+    pub fds: Vec<OwnedFd>,
+    /// The connection, which some commands keep open.
+    pub connection: OwnedFd,
+}
+
+/// All cgroup directories of a container, as fds of its monitor.
+#[derive(Debug)]
+pub struct CgroupContext {
+    /// 0 legacy, 1 hybrid, 2 unified, -1 unknown.
+    pub layout: i32,
+    /// One directory a hierarchy.
+    pub dirs: Vec<OwnedFd>,
+}
+
+/// Talks to the monitor of one container. Each call is a connection of its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    lxcpath: PathBuf,
+    name: String,
+    timeout: Option<Duration>,
+}
+
+type Result<T, E = ClientError> = std::result::Result<T, E>;
+
+impl Client {
+    /// A client for container `name` in `lxcpath`.
+    pub fn new(lxcpath: &Path, name: &str) -> Self {
+        Client { lxcpath: lxcpath.to_owned(), name: name.to_owned(), timeout: None }
+    }
+
+    /// Waits for each answer at the most so long.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    fn connect(&self) -> Result<OwnedFd> {
+        let name = super::socket_name(&self.lxcpath, &self.name);
+        match socket::connect_abstract(&name) {
+            Err(e) if matches!(e.errno(), Errno::CONNREFUSED | Errno::NOENT) => Err(ClientError::NotRunning),
+            other => {
+                let connection = other?;
+                if self.timeout.is_some() {
+                    socket::set_receive_timeout(&connection, self.timeout)?;
+                }
+                Ok(connection)
+            }
+        }
+    }
+
+    /// Sends one request and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`ClientError::NotRunning`], a refusal, or a failure of the socket.
+    pub fn exchange(&self, cmd: Cmd, data: u64, payload: &[u8], most: usize) -> Result<Answer> {
+        let connection = self.connect()?;
+        let length = i32::try_from(payload.len()).unwrap_or(i32::MAX);
+        let header = RequestHeader { cmd: cmd as i32, length, data }.encode();
+        gone(cmd, socket::send(&connection, &header, &[]))?;
+        if !payload.is_empty() {
+            gone(cmd, socket::send(&connection, payload, &[]))?;
+        }
+        let mut head = [0; HEADER];
+        let first = socket::receive(&connection, &mut head, RecvFlags::WAITALL)?;
+        if first.len == 0 {
+            return Err(ClientError::NoAnswer(cmd));
+        }
+        if first.len != HEADER {
+            return Err(ClientError::Garbled(cmd));
+        }
+        let reply = RequestHeader::decode(&head);
+        if reply.cmd < 0 {
+            return Err(ClientError::Refused(cmd, Errno::from_raw_os_error(-reply.cmd)));
+        }
+        let length = usize::try_from(reply.length).ok().filter(|n| *n <= most).ok_or(ClientError::Garbled(cmd))?;
+        let mut payload = vec![0; length];
+        let mut got = 0;
+        while got < length {
+            let part = socket::receive(&connection, &mut payload[got..], RecvFlags::WAITALL)?;
+            if part.len == 0 {
+                return Err(ClientError::Garbled(cmd));
+            }
+            got += part.len;
+        }
+        Ok(Answer { ret: reply.cmd, number: wire::int_of(reply.data), payload, fds: first.fds, connection })
+    }
+
+    fn ask(&self, cmd: Cmd, data: i32, payload: &[u8]) -> Result<Answer> {
+        self.exchange(cmd, wire::data_of(data), payload, wire::MAX_PAYLOAD)
+    }
+
+    fn text(&self, cmd: Cmd, payload: &[u8]) -> Result<String> {
+        let answer = self.ask(cmd, 0, payload)?;
+        let text = answer.payload.strip_suffix(&[0]).unwrap_or(&answer.payload);
+        String::from_utf8(text.to_vec()).map_err(|_| ClientError::Garbled(cmd))
+    }
+
+    fn one_fd(&self, cmd: Cmd, payload: &[u8]) -> Result<OwnedFd> {
+        self.ask(cmd, 0, payload)?.fds.pop().ok_or(ClientError::Garbled(cmd))
+    }
+
+    /// The container's state; STOPPED when nobody listens.
+    ///
+    /// # Errors
+    /// A failure of the socket, or a refusal.
+    pub fn state(&self) -> Result<State> {
+        match self.ask(Cmd::GetState, 0, &[]) {
+            Ok(answer) => State::from_number(answer.number).ok_or(ClientError::Garbled(Cmd::GetState)),
+            Err(ClientError::NotRunning | ClientError::NoAnswer(_)) => Ok(State::Stopped),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The process id of init, in the monitor's pid namespace.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn init_pid(&self) -> Result<i32> {
+        Ok(self.ask(Cmd::GetInitPid, 0, &[])?.number)
+    }
+
+    /// A pidfd of init.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn init_pidfd(&self) -> Result<OwnedFd> {
+        self.one_fd(Cmd::GetInitPidfd, &[])
+    }
+
+    /// The namespaces that the container has for itself, as `CLONE_NEW*` bits.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn clone_flags(&self) -> Result<u64> {
+        let flags = self.ask(Cmd::GetCloneFlags, 0, &[])?.number;
+        Ok(u64::from(u32::from_ne_bytes(flags.to_ne_bytes())))
+    }
+
+    /// The path of the container's cgroup from its hierarchy's root; of the unified hierarchy without a controller.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn cgroup(&self, which: Which, controller: Option<&str>) -> Result<String> {
+        let payload = controller.map(|c| [c.as_bytes(), &[0]].concat()).unwrap_or_default();
+        if which == Which::Limit {
+            match self.text(Cmd::GetLimitCgroup, &payload) {
+                Err(ClientError::NoAnswer(_)) => {}
+                other => return other,
+            }
+        }
+        self.text(Cmd::GetCgroup, &payload)
+    }
+
+    /// The directory of the container's cgroup of a controller.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn cgroup_fd(&self, which: Which, controller: &str) -> Result<OwnedFd> {
+        let cmd = match which {
+            Which::Process => Cmd::GetCgroupFd,
+            Which::Limit => Cmd::GetLimitCgroupFd,
+        };
+        self.one_fd(cmd, &wire::encode_cgroup_fd(0, controller))
+    }
+
+    /// The cgroup2 directory of the container; refused by monitors of hosts that are not purely unified.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn cgroup2_fd(&self, which: Which) -> Result<OwnedFd> {
+        self.one_fd(if which == Which::Limit { Cmd::GetLimitCgroup2Fd } else { Cmd::GetCgroup2Fd }, &[])
+    }
+
+    /// All cgroup directories, one a hierarchy.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn cgroup_context(&self) -> Result<CgroupContext> {
+        let answer = self.ask(Cmd::GetCgroupCtx, 0, &wire::encode_cgroup_ctx(0, 0, wire::CGROUP_CTX))?;
+        let layout = answer.payload.get(..4).and_then(|b| b.try_into().ok()).map_or(-1, i32::from_ne_bytes);
+        Ok(CgroupContext { layout, dirs: answer.fds })
+    }
+
+    /// A value of the configuration that the container runs with; `None` when it is empty or unknown there.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn config_item(&self, key: &str) -> Result<Option<String>> {
+        match self.text(Cmd::GetConfigItem, &[key.as_bytes(), &[0]].concat()) {
+            Ok(text) => Ok(Some(text)),
+            Err(ClientError::Refused(_, e)) if e == Errno::PERM => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The container's name and its folder's parent, as the monitor knows them.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn identity(connection_name: &[u8]) -> Result<(String, String)> {
+        let ask = |cmd: Cmd| -> Result<String> {
+            let connection = match socket::connect_abstract(connection_name) {
+                Err(e) if e.errno() == Errno::CONNREFUSED => return Err(ClientError::NotRunning),
+                other => other?,
+            };
+            socket::set_receive_timeout(&connection, Some(Duration::from_secs(1)))?;
+            let header = RequestHeader { cmd: cmd as i32, length: 0, data: 0 }.encode();
+            socket::send(&connection, &header, &[])?;
+            let mut bytes = vec![0; HEADER + wire::MAX_PAYLOAD];
+            let mut got = 0;
+            loop {
+                let part = socket::receive(&connection, &mut bytes[got..], RecvFlags::empty())?;
+                got += part.len;
+                if part.len == 0 || bytes.get(HEADER..got).is_some_and(|b| b.contains(&0)) {
+                    break;
+                }
+            }
+            let text = bytes.get(HEADER..got).and_then(|b| b.strip_suffix(&[0])).ok_or(ClientError::Garbled(cmd))?;
+            String::from_utf8(text.to_vec()).map_err(|_| ClientError::Garbled(cmd))
+        };
+        Ok((ask(Cmd::GetName)?, ask(Cmd::GetLxcpath)?))
+    }
+
+    /// Kills the container and waits until its monitor has closed the connection, after the last hook.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; the wait is bounded by the client's timeout.
+    pub fn stop(&self) -> Result<()> {
+        match self.ask(Cmd::Stop, 0, &[]) {
+            Err(ClientError::NoAnswer(_)) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// A terminal of the container: `-1` the first that is free, 0 the console. The connection holds it.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `EBADF` when it is taken or does not exist.
+    pub fn tty(&self, number: i32) -> Result<(OwnedFd, i32, OwnedFd)> {
+        let mut answer = self.ask(Cmd::GetTtyFd, number, &[])?;
+        let fd = answer.fds.pop().ok_or(ClientError::Garbled(Cmd::GetTtyFd))?;
+        Ok((fd, answer.number, answer.connection))
+    }
+
+    /// The console's ring buffer.
+    ///
+    /// # Errors
+    /// `EFAULT` without a buffer, `ENODATA` when it is empty.
+    pub fn console_log(&self, request: &wire::ConsoleLog) -> Result<Vec<u8>> {
+        let most = usize::try_from(i32::MAX).unwrap_or(usize::MAX);
+        Ok(self.exchange(Cmd::ConsoleLog, 0, &wire::encode_console_log(request), most)?.payload)
+    }
+
+    /// Registers for state changes. Either the state that was waited for is there already, or a connection comes
+    /// back on which it will be told.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn add_state_client(&self, flags: [i32; 8]) -> Result<Waiting> {
+        let payload: Vec<u8> = flags.iter().flat_map(|f| f.to_ne_bytes()).collect();
+        match self.ask(Cmd::AddStateClient, 0, &payload) {
+            Ok(answer) if answer.ret < 8 => {
+                State::from_number(answer.ret).map(Waiting::Already).ok_or(ClientError::Garbled(Cmd::AddStateClient))
+            }
+            Ok(answer) => Ok(Waiting::Registered(answer.connection)),
+            Err(ClientError::NotRunning | ClientError::NoAnswer(_)) => Ok(Waiting::Already(State::Stopped)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Tells the monitor the state that its client has brought about, and through it all that wait.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn serve_state(&self, state: State) -> Result<()> {
+        self.ask(Cmd::ServeStateClients, state.number(), &[]).map(|_| ())
+    }
+
+    /// Adds a rule to the device program.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn add_device_rule(&self, rule: &wire::DeviceRule) -> Result<()> {
+        self.ask(Cmd::AddBpfDeviceCgroup, 0, &wire::encode_device_rule(rule)).map(|_| ())
+    }
+
+    /// A command that has a number for an argument and none for an answer.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn order(&self, cmd: Cmd, number: i32) -> Result<()> {
+        self.ask(cmd, number, &[]).map(|_| ())
+    }
+}
+
+/// What came of asking to be told.
+#[derive(Debug)]
+pub enum Waiting {
+    /// The container is in one of the states.
+    Already(State),
+    /// It will be told on this connection.
+    Registered(OwnedFd),
+}
+
+/// Reads the state that a monitor tells; the end of the stream is STOPPED.
+///
+/// # Errors
+/// That of recvmsg(2), `EAGAIN` after the socket's timeout.
+pub fn read_state(connection: BorrowedFd<'_>) -> Result<Option<State>, SysError> {
+    let mut bytes = [0; wire::STATE_MESSAGE];
+    let mut got = 0;
+    while got < bytes.len() {
+        let part = match socket::receive(connection.as_fd(), &mut bytes[got..], RecvFlags::WAITALL) {
+            Err(e) if e.errno() == Errno::CONNRESET => return Ok(Some(State::Stopped)),
+            other => other?,
+        };
+        if part.len == 0 {
+            break;
+        }
+        got += part.len;
+    }
+    Ok(wire::decode_state_message(&bytes[..got]).and_then(State::from_number))
+}
+
+fn gone<T>(cmd: Cmd, result: Result<T, SysError>) -> Result<T> {
+    result.map_err(|e| match e.errno() {
+        Errno::PIPE | Errno::CONNRESET => ClientError::NoAnswer(cmd),
+        _ => ClientError::Socket(e),
+    })
+}
