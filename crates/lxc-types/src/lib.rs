@@ -3,15 +3,38 @@
 //! Each type here parses from text (`FromStr`), prints itself (`Display`) and has a round-trip test.
 //! This crate must never do I/O or make a syscall. Begin with [`Name`] and [`State`].
 
+#![forbid(unsafe_code)]
+
+pub mod capability;
 pub mod device_rule;
 pub mod idmap;
+pub mod limit;
+pub mod log;
+pub mod mac;
 pub mod mount;
 pub mod name;
 pub mod namespace;
+pub mod net;
+pub mod number;
 pub mod personality;
 pub mod seccomp;
 pub mod signal;
 pub mod size;
 pub mod state;
+pub mod storage;
+pub mod time;
 
+pub use capability::Capability;
 pub use idmap::{IdKind, IdMap};
+pub use limit::{Limit, Limits, Resource};
+pub use log::{Facility, LogLevel};
+pub use mac::MacTemplate;
+pub use name::{IfName, Name};
+pub use namespace::{NamespaceKind, Namespaces};
+pub use net::{Gateway, Ipv4Interface, Ipv6Interface, Route};
+pub use personality::Personality;
+pub use signal::SignalSpec;
+pub use size::Size;
+pub use state::State;
+pub use storage::StorageKind;
+pub use time::TimeOffset;
