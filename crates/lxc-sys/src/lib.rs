@@ -6,6 +6,7 @@
 pub mod bpf;
 pub mod caps;
 pub mod clone;
+pub mod dir;
 pub mod error;
 pub mod keyring;
 pub mod loopdev;
