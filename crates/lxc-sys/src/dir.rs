@@ -264,7 +264,8 @@ impl Dir {
     /// Opens for `flags` below this directory.
     fn at_with(&self, rel: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Not O_NOFOLLOW: with O_PATH that would open a final link instead of refusing it.
+        let flags = flags | OFlags::CLOEXEC;
         let inner = match strip(rel) {
             inner if inner.as_os_str().is_empty() => Path::new("."),
             inner => inner,
@@ -272,7 +273,7 @@ impl Dir {
         for _ in 0..ATTEMPTS {
             match rustix::fs::openat2(&self.fd, inner, flags, mode, how) {
                 Err(Errno::AGAIN) => {}
-                Err(Errno::NOSYS) => return self.walk(rel, flags, mode),
+                Err(Errno::NOSYS) => return self.walk(rel, flags | OFlags::NOFOLLOW, mode),
                 other => return other.op("open", self.show(rel)),
             }
         }
