@@ -14,60 +14,8 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags};
 
+use lxc_config::config::{HookKind as Kind, HookVersion as Version};
 use lxc_sys::{Error as SysError, Op, process};
-
-/// When a hook runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Host, before anything is made.
-    PreStart,
-    /// Guest, before the root file system is mounted.
-    PreMount,
-    /// Guest, after all mounts.
-    Mount,
-    /// Guest, while `/dev` is populated.
-    Autodev,
-    /// Host, just before the program is executed.
-    StartHost,
-    /// Guest, inside the new root, confined.
-    Start,
-    /// Host, after init has ended.
-    Stop,
-    /// Host, after everything was torn down.
-    PostStop,
-    /// Host, when a container is copied.
-    Clone,
-    /// Host, when a container is destroyed.
-    Destroy,
-}
-
-impl Kind {
-    /// The name in keys, arguments and environment.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::PreStart => "pre-start",
-            Kind::PreMount => "pre-mount",
-            Kind::Mount => "mount",
-            Kind::Autodev => "autodev",
-            Kind::StartHost => "start-host",
-            Kind::Start => "start",
-            Kind::Stop => "stop",
-            Kind::PostStop => "post-stop",
-            Kind::Clone => "clone",
-            Kind::Destroy => "destroy",
-        }
-    }
-}
-
-/// How a hook learns what it is called for (`lxc.hook.version`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Version {
-    /// By arguments: container, section, kind, and more.
-    #[default]
-    Arguments,
-    /// By `LXC_*` variables.
-    Environment,
-}
 
 /// A hook and where the configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,8 +108,8 @@ pub struct Context {
 /// The hook that failed, with the last line that it printed.
 pub fn run(hooks: &[Hook], kind: Kind, context: &Context, env: &Env, more: &[String]) -> Result<(), HookError> {
     for hook in hooks.iter().filter(|h| h.kind == kind) {
-        let what = format!("hook {} \"{}\" ({})", kind.name(), hook.command, hook.origin);
-        run_script(&what, &hook.command, &Call { section: "lxc", kind: kind.name(), more }, context, env)?;
+        let what = format!("hook {} \"{}\" ({})", kind.as_str(), hook.command, hook.origin);
+        run_script(&what, &hook.command, &Call { section: "lxc", kind: kind.as_str(), more }, context, env)?;
     }
     Ok(())
 }

@@ -29,6 +29,12 @@ pub struct Child {
 }
 
 impl Child {
+    /// A child that another process has made for the caller (see [`Request::sibling`]).
+    pub fn of_pid(pid: Pid) -> Self {
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
+        Child { pid, pidfd }
+    }
+
     /// The child's id in the caller's pid namespace.
     pub fn pid(&self) -> Pid {
         self.pid

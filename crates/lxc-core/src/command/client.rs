@@ -155,7 +155,7 @@ impl Client {
     /// A failure of the socket, or a refusal.
     pub fn state(&self) -> Result<State> {
         match self.ask(Cmd::GetState, 0, &[]) {
-            Ok(answer) => State::from_number(answer.number).ok_or(ClientError::Garbled(Cmd::GetState)),
+            Ok(answer) => State::try_from(answer.number).map_err(|_| ClientError::Garbled(Cmd::GetState)),
             Err(ClientError::NotRunning | ClientError::NoAnswer(_)) => Ok(State::Stopped),
             Err(e) => Err(e),
         }
@@ -311,7 +311,7 @@ impl Client {
         let payload: Vec<u8> = flags.iter().flat_map(|f| f.to_ne_bytes()).collect();
         match self.ask(Cmd::AddStateClient, 0, &payload) {
             Ok(answer) if answer.ret < 8 => {
-                State::from_number(answer.ret).map(Waiting::Already).ok_or(ClientError::Garbled(Cmd::AddStateClient))
+                State::try_from(answer.ret).map(Waiting::Already).map_err(|_| ClientError::Garbled(Cmd::AddStateClient))
             }
             Ok(answer) => Ok(Waiting::Registered(answer.connection)),
             Err(ClientError::NotRunning | ClientError::NoAnswer(_)) => Ok(Waiting::Already(State::Stopped)),
@@ -370,7 +370,7 @@ pub fn read_state(connection: BorrowedFd<'_>) -> Result<Option<State>, SysError>
         }
         got += part.len;
     }
-    Ok(wire::decode_state_message(&bytes[..got]).and_then(State::from_number))
+    Ok(wire::decode_state_message(&bytes[..got]).and_then(|n| State::try_from(n).ok()))
 }
 
 fn gone<T>(cmd: Cmd, result: Result<T, SysError>) -> Result<T> {

@@ -1,0 +1,125 @@
+//! What a running container is, as far as entering it needs: read before anything is forked.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::process::Pid;
+
+use lxc_config::Config;
+use lxc_host::seccomp::Program;
+use lxc_sys::ns::NsFlags;
+use lxc_sys::procfs::Procfs;
+use lxc_sys::pty::Pair;
+use lxc_sys::{Error as SysError, ns, proc};
+use lxc_types::{IdKind, IdMap};
+
+use super::AttachError;
+use crate::command::{Client, ClientError};
+
+/// A running container.
+#[derive(Debug)]
+pub struct Context {
+    pub(super) client: Client,
+    /// Its namespaces that differ from the caller's: kind and file.
+    pub(super) namespaces: Vec<(NsFlags, OwnedFd)>,
+    /// The bounding set of init.
+    pub(super) bounding: u64,
+    /// Whether init may not gain privileges.
+    pub(super) no_new_privs: bool,
+    /// The ids that stand for the container's root: user and group.
+    pub(super) root: (u32, u32),
+    /// The execution domain of the container.
+    pub(super) personality: Option<u32>,
+    /// Its seccomp program.
+    pub(super) seccomp: Option<Program>,
+    /// Its label and who enforces it.
+    pub(super) label: lxc_host::lsm::AttachLabel,
+    /// `lxc.environment` and `lxc.environment.runtime`.
+    pub(super) environment: Vec<(OsString, OsString)>,
+    devpts: Option<OwnedFd>,
+}
+
+impl Context {
+    /// Looks at a running container.
+    ///
+    /// # Errors
+    /// When it does not run, or its init cannot be looked at.
+    pub fn of(lxcpath: &Path, name: &str, config: &Config) -> Result<Self, AttachError> {
+        let client = Client::new(lxcpath, name);
+        let raw = client.init_pid()?;
+        let pid = Pid::from_raw(raw).ok_or(AttachError::Client(ClientError::NotRunning))?;
+        let procfs = Procfs::mounted()?;
+        let read = |what: &'static str, file: &str| {
+            procfs.read(&format!("{raw}/{file}")).map_err(|source| AttachError::Context { what, source })
+        };
+        let status = read("status", "status")?;
+        let hex = |field: &str| proc::status_field(&status, field).and_then(|v| u64::from_str_radix(v.trim(), 16).ok());
+        let namespaces = foreign_namespaces(pid)?;
+        let root = root_ids(&read("user map", "uid_map")?, &read("group map", "gid_map")?, config);
+        let seccomp = crate::plan::security::seccomp(config, &status).map_err(|e| AttachError::Config(e.to_string()))?;
+        let context = Context {
+            devpts: client.devpts_fd().ok(),
+            namespaces,
+            bounding: hex("CapBnd").unwrap_or(u64::MAX),
+            no_new_privs: proc::status_field(&status, "NoNewPrivs").is_some_and(|v| v.trim() == "1"),
+            root,
+            personality: crate::plan::init::personality(config),
+            seccomp,
+            label: lxc_host::lsm::AttachLabel::of_process(&procfs, pid)
+                .map_err(|e| AttachError::Config(e.to_string()))?,
+            environment: config
+                .environment
+                .all
+                .iter()
+                .chain(&config.environment.runtime)
+                .map(|v| (v.value.name.clone().into(), v.value.value.clone().into()))
+                .collect(),
+            client,
+        };
+        // All that was read belongs to this process only if it still lives.
+        match context.client.init_pid() {
+            Ok(again) if again == raw => Ok(context),
+            Ok(_) => Err(AttachError::Client(ClientError::NotRunning)),
+            Err(e) => Err(AttachError::Client(e)),
+        }
+    }
+
+    /// A terminal for the program, from the container's own devpts where it has one.
+    pub(super) fn open_pty(&self) -> Result<Pair, SysError> {
+        use std::os::fd::AsFd;
+        match &self.devpts {
+            Some(devpts) => Pair::open_in(devpts.as_fd()).or_else(|_| Pair::open()),
+            None => Pair::open(),
+        }
+    }
+}
+
+fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> {
+    let mut found = Vec::new();
+    for (kind, name) in NsFlags::all().named() {
+        let theirs = match ns::open_of(pid, name) {
+            Ok(fd) => fd,
+            // The kernel lacks the kind.
+            Err(e) if e.errno() == rustix::io::Errno::NOENT => continue,
+            Err(source) => return Err(AttachError::Context { what: "namespaces", source }),
+        };
+        let own = ns::open_own(name)?;
+        let id = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|s| (s.st_dev, s.st_ino)).ok();
+        if id(&theirs) != id(&own) {
+            found.push((kind, theirs));
+        }
+    }
+    Ok(found)
+}
+
+/// The ids inside that the container's set-up ran as: 0 where that is mapped, else `lxc.init.*`.
+fn root_ids(uid_map: &[u8], gid_map: &[u8], config: &Config) -> (u32, u32) {
+    let mapped = |text: &[u8], kind: IdKind| {
+        let maps: Vec<IdMap> = proc::id_map(text, kind);
+        maps.iter().any(|m| m.to_outside(0).is_some())
+    };
+    let uid = if mapped(uid_map, IdKind::User) { 0 } else { config.init.uid };
+    let gid = if mapped(gid_map, IdKind::Group) { 0 } else { config.init.gid };
+    (uid, gid)
+}

@@ -1,0 +1,276 @@
+//! The way into a container: a helper enters its cgroups and namespaces and forks the program there.
+//!
+//! Runs in forked children of the caller. What fails there is reported over a socket that closes when the
+//! program is executed.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::net::RecvFlags;
+use rustix::process::Pid;
+
+use lxc_host::cgroup::attach::Entry;
+use lxc_host::cgroup::dir::Dir;
+use lxc_host::idmap::guest as identity;
+use lxc_host::idmap::{Groups, Identity};
+use lxc_sys::clone::{Child, Cloned, InGuest, Request, clone};
+use lxc_sys::ns::NsFlags;
+use lxc_sys::procfs::{Attributes, Procfs};
+use lxc_sys::{Error as SysError, Op, ns, process, socket, users};
+
+use super::{AttachError, AttachOptions, Context, Program};
+use crate::hooks::Env;
+use crate::plan::namespaces;
+use crate::start::link::Report;
+
+/// All that the children need.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside<'a> {
+    pub context: &'a Context,
+    pub program: &'a Program,
+    pub options: &'a AttachOptions,
+    pub env: &'a Env,
+    pub terminal: Option<&'a OwnedFd>,
+    pub is_tty: [bool; 3],
+}
+
+/// The status for a program that cannot be executed, and for one that is not there, as shells have them.
+const CANNOT_EXECUTE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
+/// A failed step in a child.
+#[derive(Debug)]
+struct Failed {
+    step: &'static str,
+    why: Box<dyn std::error::Error>,
+}
+
+fn step<T, E: std::error::Error + 'static>(step: &'static str, result: Result<T, E>) -> Result<T, Failed> {
+    result.map_err(|e| Failed { step, why: Box::new(e) })
+}
+
+/// Starts the program; returns when it was executed, or with what failed.
+pub fn spawn(inside: &Inside<'_>) -> Result<Child, AttachError> {
+    let (ours, theirs) = socket::seqpacket_pair()?;
+    let entry = if inside.options.elevated.cgroup { None } else { Some(cgroups(inside.context)?) };
+    let into = entry.as_ref().and_then(Entry::clone_into);
+    let (cloned, birth) = clone(&Request { into_cgroup: into, ..Request::default() })?;
+    let helper = match cloned {
+        Cloned::Guest(_) => {
+            drop(ours);
+            let born = birth == lxc_sys::clone::Birth::Requested;
+            let Err(failed) = enter(inside, entry.as_ref(), born, &theirs);
+            report(&theirs, &failed);
+            process::leave(1);
+        }
+        Cloned::Monitor(helper) => helper,
+    };
+    drop(theirs);
+    let child = receive_child(&ours);
+    helper.wait()?;
+    let child = child?;
+    match outcome(&ours) {
+        Ok(()) => Ok(child),
+        // The program could not be executed: it ends with the status that shells use, after saying why.
+        Err(AttachError::Exec(e)) => {
+            log::error!("{e}");
+            Ok(child)
+        }
+        Err(e) => {
+            child.wait().ok();
+            Err(e)
+        }
+    }
+}
+
+fn cgroups(context: &Context) -> Result<Entry, AttachError> {
+    let dirs = context.client.cgroup_context()?.dirs;
+    let dirs = dirs.into_iter().map(|fd| Dir::from_fd(fd, "container's cgroup")).collect();
+    Entry::prepare(dirs).map_err(|e| AttachError::Config(e.to_string()))
+}
+
+/// First message: the program's process id. Then nothing, or a report.
+fn receive_child(sock: &OwnedFd) -> Result<Child, AttachError> {
+    let mut bytes = [0; 64 * 1024];
+    let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
+    match bytes.get(..got.len).and_then(|b| b.split_first()) {
+        Some((b'p', number)) => {
+            let pid = number.try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
+            pid.map(Child::of_pid).ok_or(AttachError::Link(crate::start::link::LinkError::Garbled("process id")))
+        }
+        Some((_, text)) => Err(failure(text)),
+        None => Err(AttachError::Link(crate::start::link::LinkError::Gone)),
+    }
+}
+
+fn outcome(sock: &OwnedFd) -> Result<(), AttachError> {
+    let mut bytes = vec![0; 64 * 1024];
+    let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
+    match bytes.get(..got.len).and_then(|b| b.split_first()) {
+        None => Ok(()),
+        Some((b'x', rest)) => {
+            let (errno, text) = rest.split_at(rest.len().min(4));
+            let errno = errno.try_into().map_or(0, i32::from_ne_bytes);
+            let on = String::from_utf8_lossy(text).into_owned();
+            Err(AttachError::Exec(SysError::new("execve", on, rustix::io::Errno::from_raw_os_error(errno))))
+        }
+        Some((_, text)) => Err(failure(text)),
+    }
+}
+
+fn failure(text: &[u8]) -> AttachError {
+    let mut lines = text.split(|b| *b == 0).map(|l| String::from_utf8_lossy(l).into_owned());
+    let step = lines.next().unwrap_or_default();
+    AttachError::Inside { source: Report { stage: step.clone(), chain: lines.collect() }.into_error(), step }
+}
+
+fn report(sock: &OwnedFd, failed: &Failed) {
+    let report = Report::of(failed.step, &*failed.why);
+    let mut bytes = vec![b'r'];
+    for (at, text) in std::iter::once(&report.stage).chain(&report.chain).enumerate() {
+        if at > 0 {
+            bytes.push(0);
+        }
+        bytes.extend_from_slice(text.replace('\0', " ").as_bytes());
+    }
+    // The caller has gone: then there is nobody to tell.
+    socket::send(sock, &bytes, &[]).ok();
+}
+
+/// The helper: enters everything and forks the program as the caller's child.
+fn enter(inside: &Inside<'_>, entry: Option<&Entry>, born: bool, sock: &OwnedFd) -> Result<std::convert::Infallible, Failed> {
+    if let Some(entry) = entry {
+        step("cgroups", entry.birth().and_then(lxc_host::cgroup::guest::Birth::enter))?;
+        if !born {
+            step("cgroups", entry.enter_unified(rustix::process::getpid()))?;
+        }
+    }
+    let wanted = inside.options.namespaces.map_or(NsFlags::all(), namespaces::flags);
+    for (kind, fd) in inside.context.namespaces.iter().filter(|(kind, _)| wanted.contains(*kind)) {
+        step("namespaces", ns::enter(fd, *kind))?;
+    }
+    let (cloned, _) = step("fork", clone(&Request { sibling: true, ..Request::default() }))?;
+    match cloned {
+        Cloned::Monitor(child) => {
+            let number = child.pid().as_raw_nonzero().get().to_ne_bytes();
+            step("fork", socket::send(sock, &[&b"p"[..], &number].concat(), &[]))?;
+            process::leave(0);
+        }
+        Cloned::Guest(guest) => {
+            let Err(failed) = become_program(inside, &guest, wanted, sock);
+            report(sock, &failed);
+            process::leave(1);
+        }
+    }
+}
+
+/// The program's process: takes on what the container's processes are, and executes.
+fn become_program(
+    inside: &Inside<'_>,
+    guest: &InGuest,
+    entered: NsFlags,
+    sock: &OwnedFd,
+) -> Result<std::convert::Infallible, Failed> {
+    let Inside { context, options, .. } = *inside;
+    let mount_entered = context.namespaces.iter().any(|(kind, _)| *kind == NsFlags::MNT && entered.contains(*kind));
+    if options.remount_sys_proc && !mount_entered {
+        step("remount", remount())?;
+    }
+    // What the container mounted on /proc is not trusted: labels are written through a procfs of our own.
+    let proc = step("proc", Procfs::private())?;
+    let attributes = step("proc", Attributes::of_this_thread(&proc))?;
+    step("session", terminal(inside))?;
+    if let Some(persona) = options.personality.or(context.personality) {
+        step("personality", process::personality(persona))?;
+    }
+    if !options.elevated.capabilities {
+        step("capabilities", drop_capabilities(context.bounding))?;
+    }
+    // Shell and home are the container's, read before the identity changes.
+    let user_entered = context.namespaces.iter().any(|(kind, _)| *kind == NsFlags::USER && entered.contains(*kind));
+    let uid = options.uid.unwrap_or(if user_entered { context.root.0 } else { 0 });
+    let gid = options.gid.unwrap_or(if user_entered { context.root.1 } else { 0 });
+    let argv = step("program", program(inside.program, uid))?;
+    if context.no_new_privs && !options.elevated.lsm {
+        step("no_new_privs", identity::no_new_privs(guest))?;
+    }
+    let label = context.label.chosen(options.context.as_deref());
+    if !options.elevated.lsm || options.context.is_some() {
+        step("label", label.apply(guest, &attributes))?;
+    }
+    if !options.elevated.lsm {
+        if let Some(seccomp) = &context.seccomp {
+            step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
+        }
+    }
+    let change = user_entered || options.uid.is_some() || options.gid.is_some();
+    if change {
+        step("identity", identity::become_identity(guest, Identity { uid, gid }, &Groups::Drop))?;
+    }
+    drop((attributes, proc));
+    let env = step("environment", inside.env.to_c_strings())?;
+    let path = inside.env.get("PATH").and_then(|p| p.to_str()).unwrap_or("/bin:/usr/bin").to_owned();
+    step("descriptors", process::close_on_exec_from(3))?;
+    process::default_signal_actions();
+    step("signals", process::set_signal_mask(&process::SignalSet::empty()))?;
+    let mut error = process::exec(&argv, &env, &path);
+    if *inside.program == Program::Shell {
+        // The user's shell is not there: as upstream, the plainest one.
+        error = process::exec(&[c"/bin/sh".to_owned()], &env, &path);
+    }
+    let status = if error.errno() == rustix::io::Errno::NOENT { NOT_FOUND } else { CANNOT_EXECUTE };
+    let message = [&b"x"[..], &error.errno().raw_os_error().to_ne_bytes(), error.on().as_bytes()].concat();
+    socket::send(sock, &message, &[]).ok();
+    process::leave(status);
+}
+
+fn drop_capabilities(bounding: u64) -> Result<(), SysError> {
+    let last = lxc_sys::caps::last()?;
+    let kept = lxc_sys::caps::CapsSpec::Keep(rustix::thread::CapabilitySet::from_bits_retain(bounding));
+    lxc_sys::caps::apply(&kept, last)?;
+    lxc_sys::caps::clear_inheritable()?;
+    lxc_sys::caps::clear_ambient()
+}
+
+/// A session of its own, on the new terminal if there is one: a program on the caller's terminal could type
+/// into it.
+fn terminal(inside: &Inside<'_>) -> Result<(), SysError> {
+    rustix::process::setsid().op("setsid", "")?;
+    if let Some(terminal) = inside.terminal {
+        rustix::process::ioctl_tiocsctty(terminal).op("ioctl(TIOCSCTTY)", "terminal")?;
+    }
+    for (number, fd) in super::standard_fds(inside.is_tty, inside.terminal) {
+        match number {
+            0 => rustix::stdio::dup2_stdin(fd),
+            1 => rustix::stdio::dup2_stdout(fd),
+            _ => rustix::stdio::dup2_stderr(fd),
+        }
+        .op("dup2", "terminal")?;
+    }
+    Ok(())
+}
+
+fn program(program: &Program, uid: u32) -> Result<Vec<CString>, SysError> {
+    match program {
+        Program::Command(words) => words.iter().map(|w| process::c_string(w.as_bytes())).collect(),
+        Program::Shell => {
+            let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+            let shell = users::user_by_uid(&passwd, uid).map(|u| u.shell.to_vec()).filter(|s| !s.is_empty());
+            Ok(vec![process::c_string(shell.unwrap_or_else(|| b"/bin/sh".to_vec()))?])
+        }
+    }
+}
+
+/// `/proc` and `/sys` of the entered namespaces, in a mount namespace of the program's own.
+fn remount() -> Result<(), SysError> {
+    use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
+    ns::unshare(NsFlags::MNT)?;
+    let private = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).op("mount", "/")?;
+    for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys")] {
+        rustix::mount::unmount(target, UnmountFlags::DETACH).op("umount", target)?;
+        rustix::mount::mount(kind, target, kind, MountFlags::empty(), None::<&std::ffi::CStr>).op("mount", target)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The log: upstream's line format and places, behind the `log` facade.
+//!
+//! A file line is `PREFIX NAME TIME LEVEL CATEGORY - FILE:FUNCTION:LINE - TEXT`; a line on standard error is
+//! `PREFIX: NAME: FILE: FUNCTION: LINE TEXT` and only for errors. Here FUNCTION is the module, for Rust does not
+//! tell more.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lxc_sys::{Error as SysError, Op};
+use lxc_types::LogLevel;
+
+/// Where lines go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogFile {
+    /// To no file.
+    #[default]
+    None,
+    /// To upstream's default place for the container.
+    Default,
+    /// To this file.
+    Path(PathBuf),
+}
+
+/// How a program logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The least severe level that is logged; `None` is ERROR.
+    pub level: Option<LogLevel>,
+    /// The file.
+    pub file: LogFile,
+    /// Nothing on standard error.
+    pub quiet: bool,
+    /// The program's name, first in each line.
+    pub prefix: String,
+}
+
+struct Sink {
+    prefix: String,
+    name: String,
+    quiet: bool,
+    file: Option<File>,
+}
+
+struct Logger(Mutex<Sink>);
+
+static LOGGER: Logger =
+    Logger(Mutex::new(Sink { prefix: String::new(), name: String::new(), quiet: true, file: None }));
+
+/// Sets the log up for a container, or for none. May be called again, for example when a configuration names
+/// another file.
+///
+/// # Errors
+/// When the file that was asked for cannot be opened; the default places are tried and then done without.
+pub fn init(settings: &Settings, lxcpath: &Path, name: Option<&str>) -> Result<(), SysError> {
+    let file = match (&settings.file, name) {
+        (LogFile::None, _) | (LogFile::Default, None) => None,
+        (LogFile::Path(path), _) => Some(open(path)?),
+        (LogFile::Default, Some(name)) => default_places(lxcpath, name).iter().find_map(|p| open(p).ok()),
+    };
+    let mut sink = LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner);
+    sink.prefix.clone_from(&settings.prefix);
+    sink.name = name.unwrap_or_default().to_owned();
+    sink.quiet = settings.quiet;
+    sink.file = file;
+    drop(sink);
+    log::set_max_level(filter(settings.level));
+    // Fails when it is set already, which is what a second call finds.
+    log::set_logger(&LOGGER).ok();
+    Ok(())
+}
+
+fn filter(level: Option<LogLevel>) -> log::LevelFilter {
+    match level.map(LogLevel::as_str) {
+        Some("TRACE") => log::LevelFilter::Trace,
+        Some("DEBUG") => log::LevelFilter::Debug,
+        Some("INFO" | "NOTICE") => log::LevelFilter::Info,
+        Some("WARN") => log::LevelFilter::Warn,
+        _ => log::LevelFilter::Error,
+    }
+}
+
+fn default_places(lxcpath: &Path, name: &str) -> Vec<PathBuf> {
+    let own = lxcpath.join(name).join(format!("{name}.log"));
+    let common = Path::new("/var/log/lxc").join(format!("{name}.log"));
+    if lxcpath == Path::new("/var/lib/lxc") && rustix::process::geteuid().is_root() {
+        vec![common, own]
+    } else {
+        vec![own, common]
+    }
+}
+
+fn open(path: &Path) -> Result<File, SysError> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).op("mkdir", parent)?;
+    }
+    File::options().create(true).append(true).mode(0o640).open(path).op("open", path)
+}
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = record.file().unwrap_or("?");
+        let file = file.rsplit_once("/src/").map_or(file, |(_, f)| f);
+        let module = record.module_path().unwrap_or("?").rsplit("::").next().unwrap_or("?");
+        let line = record.line().unwrap_or(0);
+        if record.level() == log::Level::Error && !sink.quiet {
+            let name = if sink.name.is_empty() { String::new() } else { format!("{}: ", sink.name) };
+            let text = format!("{}: {name}{file}: {module}: {line} {}\n", sink.prefix, record.args());
+            // There is nobody to tell when standard error is gone.
+            std::io::stderr().write_all(text.as_bytes()).ok();
+        }
+        if sink.file.is_some() {
+            let name = if sink.name.is_empty() { String::new() } else { format!(" {}", sink.name) };
+            let text = format!(
+                "{}{name} {} {:<8} {module} - {file}:{module}:{line} - {}\n",
+                sink.prefix,
+                timestamp(SystemTime::now()),
+                record.level(),
+                record.args()
+            );
+            if let Some(out) = &mut sink.file {
+                // A full disk must not stop a container.
+                out.write_all(text.as_bytes()).ok();
+            }
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// `YYYYMMDDhhmmss.mmm` in UTC.
+fn timestamp(now: SystemTime) -> String {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, rest) = (since.as_secs() / 86400, since.as_secs() % 86400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}.{:03}", since.subsec_millis())
+}
+
+/// The date of a day since 1970, in the Gregorian calendar.
+fn civil(days: u64) -> (u64, u64, u64) {
+    // Years that begin in March put the leap day last; an era is 400 years, 146097 days.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (d, m) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    (era * 400 + year + u64::from(m <= 2), m, d)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn timestamps() {
+        let at = |secs, millis| timestamp(UNIX_EPOCH + Duration::from_millis(secs * 1000 + millis));
+        assert_eq!(at(0, 0), "19700101000000.000");
+        assert_eq!(at(951_826_154, 7), "20000229120914.007");
+        assert_eq!(at(1_795_310_999, 799), "20261122012959.799");
+    }
+
+    #[test]
+    fn places() {
+        let places = default_places(Path::new("/srv/lxc"), "c1");
+        assert_eq!(places[0], Path::new("/srv/lxc/c1/c1.log"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Connections to the command socket: reading requests, writing answers, never blocking.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SocketFlags};
+
+use lxc_sys::{Op, socket};
+
+use super::poll::{Interest, Poll, Token};
+use crate::command::wire::{HEADER, Refusal, Reply, Request, RequestHeader};
+
+/// One connection.
+#[derive(Debug)]
+struct Connection {
+    fd: OwnedFd,
+    read: Vec<u8>,
+    out: VecDeque<u8>,
+    out_fds: Vec<OwnedFd>,
+    /// What happens when all is written.
+    then: Then,
+    allowed: Option<bool>,
+}
+
+/// What becomes of a connection after its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is closed.
+    Close,
+    /// It stays: the client holds something by it, or waits.
+    Keep,
+}
+
+/// All connections, by number.
+#[derive(Debug, Default)]
+pub struct Clients {
+    connections: BTreeMap<u32, Connection>,
+    next: u32,
+}
+
+/// What a readable connection brought.
+#[derive(Debug)]
+pub enum Incoming {
+    /// Not yet a whole request.
+    Nothing,
+    /// A request of somebody who may ask.
+    Request(Request),
+    /// The connection has ended.
+    Gone,
+}
+
+/// The most connections that are served at a time; more wait in the socket's queue.
+const MOST: usize = 16 * 1024;
+
+impl Clients {
+    /// Takes the connections that wait on the listening socket.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
+        while self.connections.len() < MOST {
+            let fd = match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+                Ok(fd) => fd,
+                Err(Errno::INTR | Errno::CONNABORTED) => continue,
+                Err(_) => return,
+            };
+            if rustix::net::sockopt::set_socket_passcred(&fd, true).is_err() {
+                continue;
+            }
+            let number = self.next;
+            self.next = self.next.wrapping_add(1) & 0x00ff_ffff;
+            if poll.add(&fd, Token::Client(number)).is_ok() {
+                let connection = Connection {
+                    fd,
+                    read: Vec::new(),
+                    out: VecDeque::new(),
+                    out_fds: Vec::new(),
+                    then: Then::Close,
+                    allowed: None,
+                };
+                self.connections.insert(number, connection);
+            }
+        }
+    }
+
+    /// Reads what a connection has; a request that cannot be served is answered here.
+    pub fn read(&mut self, number: u32, poll: &Poll) -> Incoming {
+        let Some(connection) = self.connections.get_mut(&number) else { return Incoming::Gone };
+        match connection.fill() {
+            Ok(true) => {}
+            Ok(false) => return Incoming::Nothing,
+            Err(()) => return Incoming::Gone,
+        }
+        let refused = match connection.request() {
+            Ok(None) => return Incoming::Nothing,
+            Ok(Some(request)) if connection.allowed == Some(true) => return Incoming::Request(request),
+            Ok(Some(_)) => Errno::PERM,
+            Err(_) if connection.allowed != Some(true) => Errno::PERM,
+            Err(Refusal::Unknown) => Errno::NOSYS,
+            Err(Refusal::Invalid) => Errno::INVAL,
+        };
+        self.answer(number, Reply::errno(refused), Then::Close, poll);
+        Incoming::Nothing
+    }
+
+    /// Sends an answer, as much as the socket takes now and the rest when it takes more.
+    pub fn answer(&mut self, number: u32, reply: Reply, then: Then, poll: &Poll) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        connection.out.extend(reply.header());
+        connection.out.extend(reply.payload);
+        connection.out_fds = reply.fds;
+        connection.then = then;
+        self.write(number, poll);
+    }
+
+    /// Sends bytes that are no answer, for example the news of a state; then closes.
+    pub fn tell(&mut self, number: u32, bytes: &[u8], poll: &Poll) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        connection.out.extend(bytes);
+        connection.then = Then::Close;
+        self.write(number, poll);
+    }
+
+    /// Goes on sending. Returns false when the connection was closed.
+    pub fn write(&mut self, number: u32, poll: &Poll) -> bool {
+        let Some(connection) = self.connections.get_mut(&number) else { return false };
+        match connection.flush() {
+            Ok(true) if connection.then == Then::Keep => {
+                poll.change(&connection.fd, Token::Client(number), Interest::Read).is_ok()
+            }
+            Ok(false) => poll.change(&connection.fd, Token::Client(number), Interest::Write).is_ok(),
+            Ok(true) | Err(()) => {
+                self.close(number);
+                false
+            }
+        }
+    }
+
+    /// Leaves a connection open without an answer, until the monitor ends.
+    pub fn hold(&mut self, number: u32) {
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.then = Then::Keep;
+        }
+    }
+
+    /// Takes the descriptors that came with the request of a connection out of the way: closes it.
+    pub fn close(&mut self, number: u32) {
+        self.connections.remove(&number);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+}
+
+impl Connection {
+    /// Reads what is there; false when nothing is.
+    fn fill(&mut self) -> Result<bool, ()> {
+        let mut buffer = [0; 2048];
+        let got = match socket::receive(&self.fd, &mut buffer, RecvFlags::DONTWAIT) {
+            Ok(got) => got,
+            Err(e) if e.errno() == Errno::AGAIN => return Ok(false),
+            Err(_) => return Err(()),
+        };
+        if got.len == 0 {
+            return Err(());
+        }
+        // Descriptors where none are expected are closed here.
+        drop(got.fds);
+        if self.allowed.is_none() {
+            self.allowed = Some(self.may_ask(got.credentials));
+        }
+        self.read.extend_from_slice(&buffer[..got.len]);
+        Ok(true)
+    }
+
+    fn may_ask(&self, credentials: Option<rustix::net::UCred>) -> bool {
+        let who = credentials.or_else(|| rustix::net::sockopt::socket_peercred(&self.fd).ok());
+        let Some(who) = who else { return false };
+        who.uid.is_root() || (who.uid == rustix::process::getuid() && who.gid == rustix::process::getgid())
+    }
+
+    fn request(&mut self) -> Result<Option<Request>, Refusal> {
+        let Some(head) = self.read.first_chunk::<HEADER>() else { return Ok(None) };
+        let header = RequestHeader::decode(head);
+        let length = header.payload_len()?;
+        if self.allowed == Some(true) && self.read.len() < HEADER + length {
+            return Ok(None);
+        }
+        let payload = self.read.get(HEADER..HEADER + length).unwrap_or_default();
+        let request = Request::decode(&header, payload);
+        self.read.drain(..(HEADER + length).min(self.read.len()));
+        request.map(Some)
+    }
+
+    /// Writes; true when all is out.
+    fn flush(&mut self) -> Result<bool, ()> {
+        while !self.out.is_empty() {
+            let fds: Vec<BorrowedFd<'_>> = self.out_fds.iter().map(AsFd::as_fd).collect();
+            let bytes = self.out.make_contiguous();
+            match socket::send(&self.fd, bytes, &fds) {
+                Ok(sent) => {
+                    drop(fds);
+                    self.out_fds.clear();
+                    self.out.drain(..sent);
+                }
+                Err(e) if e.errno() == Errno::AGAIN => return Ok(false),
+                Err(_) => return Err(()),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Makes the listening socket fit for the monitor's loop.
+///
+/// # Errors
+/// That of fcntl(2).
+pub fn prepare_listener(listener: BorrowedFd<'_>) -> lxc_sys::Result<()> {
+    rustix::io::ioctl_fionbio(listener, true).op("ioctl(FIONBIO)", "command socket")
+}

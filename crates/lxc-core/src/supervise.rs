@@ -1,0 +1,250 @@
+//! Handing a container over to a monitor of its own: what crosses from tool to `lxc-supervise`, and its answer.
+//!
+//! The tool binds the command socket, so that two starts cannot both go on, and executes the monitor with three
+//! descriptors: the hand-over in sealed memory, the socket, and a socket for the answer. Nothing is forked that
+//! could hold a lock or a thread of a large program.
+
+use std::ffi::{CString, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
+
+use lxc_sys::{Error as SysError, Op, memfd, process, socket};
+
+use crate::log::{LogFile, Settings};
+use crate::start::link::Report;
+
+/// The descriptors of the monitor, by number.
+pub const HAND_OVER_FD: i32 = 3;
+/// The listening command socket.
+pub const LISTENER_FD: i32 = 4;
+/// Where the answer goes.
+pub const ANSWER_FD: i32 = 5;
+
+/// What is to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A system: its init, `/sbin/init` if nothing else is said.
+    Start,
+    /// One program, under an init of ours.
+    Execute,
+}
+
+/// All that a monitor is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOver {
+    /// The container's name.
+    pub name: String,
+    /// The folder of containers.
+    pub lxcpath: PathBuf,
+    /// The configuration file, for hooks.
+    pub config_file: Option<PathBuf>,
+    /// The program; empty for the configured one.
+    pub argv: Vec<OsString>,
+    /// What is started.
+    pub mode: Mode,
+    /// Where the monitor's process id is written.
+    pub pidfile: Option<PathBuf>,
+    /// How to log.
+    pub log: Settings,
+    /// The configuration, with includes resolved, as text that keeps where each line came from.
+    pub config: String,
+}
+
+const VERSION: &[u8] = b"lxc-rs hand-over 1";
+
+impl HandOver {
+    /// As bytes: fields of a length and that many bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.config.len() + 512);
+        let mut put = |bytes: &[u8]| {
+            out.extend_from_slice(&(bytes.len() as u64).to_ne_bytes());
+            out.extend_from_slice(bytes);
+        };
+        let path = |p: &Option<PathBuf>| p.as_deref().map_or(&b""[..], |p| p.as_os_str().as_bytes()).to_vec();
+        put(VERSION);
+        put(self.name.as_bytes());
+        put(self.lxcpath.as_os_str().as_bytes());
+        put(&path(&self.config_file));
+        put(match self.mode {
+            Mode::Start => b"start",
+            Mode::Execute => b"execute",
+        });
+        put(&path(&self.pidfile));
+        put(self.log.level.map(|l| l.as_str()).unwrap_or_default().as_bytes());
+        put(&match &self.log.file {
+            LogFile::None => b"none".to_vec(),
+            LogFile::Default => b"default".to_vec(),
+            LogFile::Path(path) => [b"path:", path.as_os_str().as_bytes()].concat(),
+        });
+        put(self.log.prefix.as_bytes());
+        put(self.config.as_bytes());
+        for word in &self.argv {
+            put(word.as_bytes());
+        }
+        out
+    }
+
+    /// From bytes; `None` when they are of another version or broken.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let mut fields = Vec::new();
+        while let Some((length, after)) = rest.split_first_chunk::<8>() {
+            let length = usize::try_from(u64::from_ne_bytes(*length)).ok()?;
+            fields.push(after.get(..length)?);
+            rest = after.get(length..)?;
+        }
+        let [version, name, lxcpath, config_file, mode, pidfile, level, file, prefix, config, argv @ ..] = &fields[..]
+        else {
+            return None;
+        };
+        let text = |b: &[u8]| String::from_utf8(b.to_vec()).ok();
+        let path = |b: &[u8]| PathBuf::from(OsString::from_vec(b.to_vec()));
+        let optional = |b: &[u8]| (!b.is_empty()).then(|| path(b));
+        if *version != VERSION || !rest.is_empty() {
+            return None;
+        }
+        Some(HandOver {
+            name: text(name)?,
+            lxcpath: path(lxcpath),
+            config_file: optional(config_file),
+            mode: if *mode == b"execute" { Mode::Execute } else { Mode::Start },
+            pidfile: optional(pidfile),
+            log: Settings {
+                level: text(level)?.parse().ok(),
+                file: match *file {
+                    b"none" => LogFile::None,
+                    b"default" => LogFile::Default,
+                    other => LogFile::Path(path(other.strip_prefix(b"path:")?)),
+                },
+                quiet: true,
+                prefix: text(prefix)?,
+            },
+            config: text(config)?,
+            argv: argv.iter().map(|b| OsString::from_vec(b.to_vec())).collect(),
+        })
+    }
+}
+
+/// What the monitor says to whoever started it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The container runs.
+    Running,
+    /// It could not be started.
+    Failed(Report),
+}
+
+impl Answer {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Answer::Running => b"running".to_vec(),
+            Answer::Failed(report) => {
+                let texts = std::iter::once(&report.stage).chain(&report.chain);
+                texts.fold(b"failed".to_vec(), |mut out, text| {
+                    out.push(0);
+                    out.extend_from_slice(text.replace('\0', " ").as_bytes());
+                    out
+                })
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut texts = bytes.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
+        match texts.next()?.as_str() {
+            "running" => Some(Answer::Running),
+            "failed" => Some(Answer::Failed(Report { stage: texts.next()?, chain: texts.collect() })),
+            _ => None,
+        }
+    }
+}
+
+/// The monitor's end of the answer socket.
+#[derive(Debug)]
+pub struct Starter(OwnedFd);
+
+impl Starter {
+    /// The socket with which this program was started.
+    ///
+    /// # Errors
+    /// When it was started by hand.
+    pub fn inherited() -> Result<Self, SysError> {
+        process::inherited_fd(ANSWER_FD).map(Starter)
+    }
+
+    /// Says how the start went. The starter may have given up: that is no failure.
+    pub fn answer(self, answer: &Answer) {
+        socket::send(&self.0, &answer.encode(), &[]).ok();
+    }
+}
+
+/// Executes the monitor program and waits for its answer.
+///
+/// # Errors
+/// When it cannot be executed or ends without an answer.
+pub fn spawn(program: &Path, hand_over: &HandOver, listener: &OwnedFd) -> Result<Answer, SysError> {
+    let memory = memfd::sealed("lxc-hand-over", &hand_over.encode())?;
+    let (ours, theirs) = socket::seqpacket_pair()?;
+    let null = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )
+    .op("open", "/dev/null")?;
+    let file = process::c_string(program.as_os_str().as_bytes())?;
+    // The whole title in one argument: it is what others look for in /proc/PID/cmdline.
+    let title = [b"[lxc monitor] ", hand_over.lxcpath.as_os_str().as_bytes(), b" ", hand_over.name.as_bytes()].concat();
+    let argv = [process::c_string(title)?];
+    let env = std::env::vars_os()
+        .map(|(n, v)| process::c_string([n.as_bytes(), b"=", v.as_bytes()].concat()))
+        .collect::<Result<Vec<CString>, SysError>>()?;
+    let fds = [null.as_fd(), null.as_fd(), null.as_fd(), memory.as_fd(), listener.as_fd(), theirs.as_fd()];
+    process::spawn_detached(&process::Detached { file: &file, argv: &argv, env: &env, fds: &fds })?;
+    drop(theirs);
+    let mut bytes = vec![0; 64 * 1024];
+    let got = socket::receive(&ours, &mut bytes, RecvFlags::empty())?;
+    let text = bytes.get(..got.len).unwrap_or_default();
+    Answer::decode(text).ok_or_else(|| SysError::new("monitor", "it ended without an answer", Errno::PIPE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> HandOver {
+        HandOver {
+            name: "c1".into(),
+            lxcpath: "/var/lib/lxc".into(),
+            config_file: None,
+            argv: vec!["/bin/sh".into(), "".into(), "a b".into()],
+            mode: Mode::Execute,
+            pidfile: Some("/run/c1.pid".into()),
+            log: Settings { level: "DEBUG".parse().ok(), file: LogFile::Path("/x".into()), quiet: true, prefix: "t".into() },
+            config: "lxc.uts.name = c1\n".into(),
+        }
+    }
+
+    #[test]
+    fn hand_over_round_trip() {
+        assert_eq!(HandOver::decode(&sample().encode()), Some(sample()));
+        let bytes = sample().encode();
+        for cut in 0..bytes.len() - 24 {
+            // Whatever is cut off, nothing panics; most of it is noticed.
+            HandOver::decode(&bytes[..cut]);
+        }
+        assert_eq!(HandOver::decode(b""), None);
+    }
+
+    #[test]
+    fn answers_round_trip() {
+        let failed = Answer::Failed(Report { stage: "mounts".into(), chain: vec!["a".into(), "b".into()] });
+        for answer in [Answer::Running, failed] {
+            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        }
+        assert_eq!(Answer::decode(b""), None);
+    }
+}
