@@ -1,1 +1,233 @@
 //! Capability names and sets over rustix.
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+pub use rustix::thread::CapabilitySet;
+use rustix::thread::{
+    CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
+};
+
+use crate::{Op, Result};
+
+/// The capabilities' names in the order of their numbers (capabilities(7)), lower case and without
+/// the prefix `cap_`.
+pub const NAMES: [&str; 41] = [
+    "chown",
+    "dac_override",
+    "dac_read_search",
+    "fowner",
+    "fsetid",
+    "kill",
+    "setgid",
+    "setuid",
+    "setpcap",
+    "linux_immutable",
+    "net_bind_service",
+    "net_broadcast",
+    "net_admin",
+    "net_raw",
+    "ipc_lock",
+    "ipc_owner",
+    "sys_module",
+    "sys_rawio",
+    "sys_chroot",
+    "sys_ptrace",
+    "sys_pacct",
+    "sys_admin",
+    "sys_boot",
+    "sys_nice",
+    "sys_resource",
+    "sys_time",
+    "sys_tty_config",
+    "mknod",
+    "lease",
+    "audit_write",
+    "audit_control",
+    "setfcap",
+    "mac_override",
+    "mac_admin",
+    "syslog",
+    "wake_alarm",
+    "block_suspend",
+    "audit_read",
+    "perfmon",
+    "bpf",
+    "checkpoint_restore",
+];
+
+/// The number of a capability's name, or of a decimal or `0x` hexadecimal number that is at most
+/// `last`.
+pub fn number(name: &str, last: u32) -> Option<u32> {
+    if let Some(at) = NAMES.iter().position(|known| *known == name) {
+        return u32::try_from(at).ok();
+    }
+    let number = match name.strip_prefix("0x") {
+        Some(hex) if !hex.starts_with('+') => u32::from_str_radix(hex, 16).ok()?,
+        None if !name.starts_with('+') => name.parse().ok()?,
+        _ => return None,
+    };
+    (number <= last).then_some(number)
+}
+
+/// The name of capability `number`, if this version knows it.
+pub fn name(number: u32) -> Option<&'static str> {
+    NAMES.get(usize::try_from(number).ok()?).copied()
+}
+
+/// The set of one capability. Empty for a number no kernel can have.
+pub fn single(number: u32) -> CapabilitySet {
+    CapabilitySet::from_bits_retain(1_u64.checked_shl(number).unwrap_or(0))
+}
+
+/// All capabilities from 0 to `last`.
+pub fn up_to(last: u32) -> CapabilitySet {
+    CapabilitySet::from_bits_retain(u64::MAX.checked_shr(63_u32.saturating_sub(last)).unwrap_or(0))
+}
+
+/// The highest capability the kernel knows, from `/proc/sys/kernel/cap_last_cap`; without `/proc` the
+/// bounding set is asked.
+///
+/// # Errors
+/// When neither answers.
+pub fn last() -> Result<u32> {
+    const FILE: &str = "/proc/sys/kernel/cap_last_cap";
+    if let Ok(fd) = rustix::fs::open(FILE, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        let mut text = [0; 16];
+        let got = rustix::io::read(&fd, &mut text).op("read", FILE)?;
+        let text = text.get(..got).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default();
+        if let Ok(last) = text.trim_end().parse() {
+            return Ok(last);
+        }
+    }
+    // The kernel answers EINVAL for a capability it does not know.
+    let known = (0..63).take_while(|n| capability_is_in_bounding_set(single(*n)).is_ok()).last();
+    known.ok_or(Errno::INVAL).op("prctl", "PR_CAPBSET_READ")
+}
+
+/// Which capabilities stay in a container's bounding set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapsSpec {
+    /// These, and no other.
+    Keep(CapabilitySet),
+    /// All but these. An empty set leaves the bounding set as it is.
+    Drop(CapabilitySet),
+}
+
+impl CapsSpec {
+    /// The capabilities from 0 to `last` that are to be removed.
+    pub fn removed(&self, last: u32) -> CapabilitySet {
+        match self {
+            CapsSpec::Keep(keep) => up_to(last).difference(*keep),
+            CapsSpec::Drop(drop) => *drop & up_to(last),
+        }
+    }
+
+    /// What a program that runs inside with all of its ids' rights may have at most.
+    pub fn kept(&self, last: u32) -> CapabilitySet {
+        up_to(last).difference(self.removed(last))
+    }
+}
+
+/// Removes capabilities from this thread's bounding set, and empties its inheritable and ambient
+/// sets. What the thread can do itself does not change until it executes a program.
+///
+/// A program inherits nothing this way that its own file does not give it (CVE-2022-29162).
+///
+/// # Errors
+/// `EPERM` without `CAP_SETPCAP`.
+pub fn apply(spec: &CapsSpec, last: u32) -> Result<()> {
+    let removed = spec.removed(last).bits();
+    for number in (0..=last).filter(|n| removed.checked_shr(*n).unwrap_or(0) & 1 != 0) {
+        remove_capability_from_bounding_set(single(number))
+            .op("prctl", format!("PR_CAPBSET_DROP, {}", name(number).unwrap_or("unknown capability")))?;
+    }
+    clear_inheritable()
+}
+
+/// Empties this thread's inheritable set. The ambient set goes with it, for the kernel keeps it
+/// within the inheritable one.
+///
+/// # Errors
+/// None is known.
+pub fn clear_inheritable() -> Result<()> {
+    let sets = capabilities(None).op("capget", "")?;
+    if sets.inheritable.is_empty() {
+        return Ok(());
+    }
+    set_capabilities(None, CapabilitySets { inheritable: CapabilitySet::empty(), ..sets }).op("capset", "")
+}
+
+/// Empties this thread's ambient set.
+///
+/// # Errors
+/// None is known.
+pub fn clear_ambient() -> Result<()> {
+    clear_ambient_capability_set().op("prctl", "PR_CAP_AMBIENT_CLEAR_ALL")
+}
+
+/// Lets this thread's permitted capabilities survive the execution of a program that has none of its
+/// own, as is needed when the real uid is not root.
+///
+/// # Errors
+/// `EPERM` when a securebit forbids it.
+pub fn raise_ambient() -> Result<()> {
+    let sets = capabilities(None).op("capget", "")?;
+    let all = CapabilitySets { inheritable: sets.permitted, ..sets };
+    set_capabilities(None, all).op("capset", "")?;
+    let permitted = sets.permitted.bits();
+    for number in (0..64).filter(|n| permitted.checked_shr(*n).unwrap_or(0) & 1 != 0) {
+        configure_capability_in_ambient_set(single(number), true)
+            .op("prctl", format!("PR_CAP_AMBIENT_RAISE, {}", name(number).unwrap_or("unknown capability")))?;
+    }
+    Ok(())
+}
+
+/// This thread's effective capabilities.
+///
+/// # Errors
+/// None is known.
+pub fn effective() -> Result<CapabilitySet> {
+    Ok(capabilities(None).op("capget", "")?.effective)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        assert_eq!(number("chown", 40), Some(0));
+        assert_eq!(number("checkpoint_restore", 40), Some(40));
+        assert_eq!(single(21), CapabilitySet::SYS_ADMIN);
+        assert_eq!(single(number("sys_admin", 40).unwrap()), CapabilitySet::SYS_ADMIN);
+        assert_eq!(number("0x15", 40), Some(21));
+        assert_eq!(number("40", 40), Some(40));
+        for wrong in ["41", "cap_chown", "CHOWN", "", "-1", "+1", "0x", "0x+1", "4294967296", "none"] {
+            assert_eq!(number(wrong, 40), None, "{wrong}");
+        }
+        for (n, text) in (0..).zip(NAMES) {
+            assert_eq!((name(n), number(text, 40)), (Some(text), Some(n)));
+        }
+        assert_eq!(name(41), None);
+    }
+
+    #[test]
+    fn what_is_removed() {
+        let some = CapabilitySet::CHOWN | CapabilitySet::SYS_TIME;
+        assert_eq!(CapsSpec::Keep(CapabilitySet::empty()).removed(40).bits(), (1 << 41) - 1);
+        assert_eq!(CapsSpec::Keep(some).removed(40).bits(), ((1 << 41) - 1) & !some.bits());
+        assert_eq!(CapsSpec::Keep(some).kept(40), some);
+        assert_eq!(CapsSpec::Drop(some).removed(40), some);
+        assert_eq!(CapsSpec::Drop(some).removed(3), CapabilitySet::CHOWN);
+        assert_eq!(up_to(0), CapabilitySet::CHOWN);
+        assert_eq!(up_to(63).bits(), u64::MAX);
+        assert!(single(64).is_empty());
+    }
+
+    #[test]
+    fn last_is_the_kernels() {
+        let text = std::fs::read_to_string("/proc/sys/kernel/cap_last_cap").unwrap();
+        assert_eq!(last().unwrap().to_string(), text.trim());
+    }
+}

@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod ns;
 pub mod proc;
 pub mod process;
+pub mod procfs;
 pub mod pty;
 pub mod seccomp;
 pub mod socket;
