@@ -7,6 +7,7 @@ pub mod bpf;
 pub mod caps;
 pub mod clone;
 pub mod error;
+pub mod filelock;
 pub mod keyring;
 pub mod loopdev;
 pub mod memfd;
