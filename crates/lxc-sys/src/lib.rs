@@ -8,6 +8,7 @@ pub mod caps;
 pub mod clone;
 pub mod dir;
 pub mod error;
+pub mod filelock;
 pub mod keyring;
 pub mod loopdev;
 pub mod memfd;

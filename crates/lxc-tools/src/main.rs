@@ -1,3 +1,34 @@
 //! The tools of LXC in one multicall program.
+//!
+//! Called as `lxc-NAME` it is that tool; called as `lxc-rs NAME …` or `lxc NAME …` it is the tool named by
+//! its first argument. Nothing is done before the tool is known, and only that tool's command line is
+//! described to the parser: `lxc-info` is asked often.
+//!
+//! Each tool is one file: its options (a [`cli::Tool`]) and what it does with the public API of
+//! `lxc-core`. Standard output is upstream's, byte for byte; standard error is ours (see [`report`]).
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod applet;
+mod attach;
+mod cgroup;
+mod cli;
+mod config;
+mod console;
+mod create;
+mod destroy;
+mod execute;
+mod freeze;
+mod info;
+mod ls;
+mod output;
+mod report;
+mod session;
+mod start;
+mod stop;
+mod wait;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(applet::run(std::env::args_os().collect()))
+}

@@ -1,0 +1,282 @@
+//! Making a container on disk: its folder, storage, configuration. Runs in tools and libraries.
+//!
+//! What goes wrong half-way is undone. A creation that was killed leaves the file `partial` behind, without
+//! the lock that its creator held on it: the next creation of that name clears it away.
+
+mod config_text;
+mod host;
+pub(crate) mod rollback;
+mod template;
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+
+use lxc_config::Config;
+use lxc_config::diagnostic::Diagnostic;
+use lxc_sys::filelock::{self, Wait};
+use lxc_sys::process::Exit;
+use lxc_sys::{Error as SysError, Op};
+use lxc_types::{IdKind, IdMap, Name, StorageKind};
+
+use crate::destroy::tree;
+use crate::lock::make_dirs;
+use rollback::Rollback;
+pub use template::Template;
+
+/// What is to be created.
+#[derive(Clone, Debug)]
+pub struct CreateOptions {
+    /// The file with the first configuration; `None`: begin with an empty one.
+    pub config: Option<PathBuf>,
+    /// What makes the root file system.
+    pub template: Template,
+    /// More arguments for the template.
+    pub args: Vec<OsString>,
+    /// What the root file system lies on.
+    pub storage: StorageKind,
+    /// Where the directory of [`StorageKind::Dir`] lies; `None`: `rootfs` in the container's folder.
+    pub dir: Option<PathBuf>,
+    /// Whether what the template prints is thrown away.
+    pub quiet: bool,
+}
+
+/// Why a container was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is one of that name.
+    #[error("the container exists: {}", .0.display())]
+    Exists(PathBuf),
+    /// Another program is creating it.
+    #[error("the container is being created by another program (it holds {})", .0.display())]
+    InProgress(PathBuf),
+    /// No program of that name.
+    #[error("no template \"{word}\": no executable {}", list(places))]
+    NoTemplate {
+        /// What was asked for.
+        word: String,
+        /// Where it was looked for.
+        places: Vec<PathBuf>,
+    },
+    /// The template failed.
+    #[error("template {} {}", .program.display(), ended(*.exit))]
+    Template {
+        /// The program.
+        program: PathBuf,
+        /// How it ended.
+        exit: Exit,
+    },
+    /// The first configuration is faulty.
+    #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Config(Vec<Diagnostic>),
+    /// This storage cannot be made yet.
+    #[error("containers cannot be created on storage \"{0}\" yet, only on \"dir\" and \"overlay\"")]
+    Storage(StorageKind),
+    /// The configuration names a root file system that is not there.
+    #[error("lxc.rootfs.path: {} does not exist", .0.display())]
+    NoRootfs(PathBuf),
+    /// The built-in template cannot be used here.
+    #[error("template \"host\": {0}")]
+    Host(&'static str),
+    /// A file could not be made or read.
+    #[error(transparent)]
+    Sys(#[from] SysError),
+}
+
+fn list(places: &[PathBuf]) -> String {
+    places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(" or ")
+}
+
+fn ended(exit: Exit) -> String {
+    match exit {
+        Exit::Exited(code) => format!("exited with status {code}"),
+        Exit::Killed(signal) => format!("was killed by signal {signal}"),
+    }
+}
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Creates container `name` in `lxcpath`.
+///
+/// # Errors
+/// See [`Error`]. What was made before the failure is removed again.
+pub fn create(lxcpath: &Path, name: &Name, o: &CreateOptions) -> Result<()> {
+    let folder = lxcpath.join(name.as_str());
+    let new = New { folder: &folder, config: folder.join("config"), name, o };
+    if new.config.exists() && !is_leftover(&folder)? {
+        return Err(Error::Exists(folder.clone()));
+    }
+    let (text, config) = config_text::read(o.config.as_deref())?;
+    let mut rollback = Rollback::new();
+    make_dirs(lxcpath)?;
+    new.make_folder(&config, &mut rollback)?;
+    match (&o.template, rootfs_of(&config)) {
+        (Template::None, None) => config_text::write(&new.config, &text)?,
+        (Template::None, Some(path)) if path.exists() => config_text::write(&new.config, &text)?,
+        (Template::None, Some(path)) => return Err(Error::NoRootfs(path)),
+        (template, rootfs) => new.fill(template, &text, &config, rootfs, &mut rollback)?,
+    }
+    rollback.commit();
+    Ok(())
+}
+
+/// The directory that the configuration names for the root file system.
+fn rootfs_of(config: &Config) -> Option<PathBuf> {
+    config.rootfs.source.as_ref().map(|source| PathBuf::from(&source.value.path))
+}
+
+/// Whether the folder is what a killed creation left: it has a `partial` that nobody locks.
+fn is_leftover(folder: &Path) -> Result<bool> {
+    let path = folder.join("partial");
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(&path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(false),
+        other => other.op("open", &path)?,
+    };
+    if filelock::lock(&file, Wait::No)? { Ok(true) } else { Err(Error::InProgress(path)) }
+}
+
+/// A container that is being made.
+struct New<'a> {
+    folder: &'a Path,
+    config: PathBuf,
+    name: &'a Name,
+    o: &'a CreateOptions,
+}
+
+impl New<'_> {
+    /// Makes the container's folder; one that is there without a configuration is used, and left at a failure.
+    fn make_folder(&self, config: &Config, rollback: &mut Rollback) -> Result<()> {
+        if is_leftover(self.folder)? {
+            log::warn!("removing {}, which a broken creation left", self.folder.display());
+            tree::remove(self.folder)?;
+        }
+        match std::fs::DirBuilder::new().mode(0o770).create(self.folder) {
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            other => other.op("mkdir", self.folder)?,
+        }
+        let folder = self.folder.to_owned();
+        rollback.push(format!("the folder {}", folder.display()), move || tree::remove(&folder));
+        give_to_root(self.folder, config)
+    }
+
+    /// Makes the storage, and has the template fill it.
+    fn fill(
+        &self,
+        template: &Template,
+        text: &str,
+        config: &Config,
+        rootfs: Option<PathBuf>,
+        rollback: &mut Rollback,
+    ) -> Result<()> {
+        let partial = self.mark(rollback)?;
+        let shown = match template {
+            Template::Program(program) => {
+                let storage = self.storage(rootfs, config, rollback)?;
+                let line = format!("lxc.rootfs.path = {}\n", storage.source);
+                config_text::write(&self.config, &config_text::with_line(text, &line))?;
+                template::run(&template::Call {
+                    program,
+                    folder: self.folder,
+                    name: self.name.as_str(),
+                    rootfs: &storage.dir,
+                    args: &self.o.args,
+                    idmaps: &idmaps(config),
+                    quiet: self.o.quiet,
+                })?;
+                program.display().to_string()
+            }
+            Template::Host => {
+                let text = host::build(self.folder, self.name, text, config)?;
+                config_text::write(&self.config, &text)?;
+                "host (built in)".to_owned()
+            }
+            Template::None => return Ok(()),
+        };
+        config_text::prepend_header(&self.config, &shown, &self.o.args)?;
+        let path = self.folder.join("partial");
+        std::fs::remove_file(&path).op("unlink", &path)?;
+        drop(partial);
+        Ok(())
+    }
+
+    /// Marks the container as being made, for as long as the file is open.
+    fn mark(&self, rollback: &mut Rollback) -> Result<OwnedFd> {
+        let path = self.folder.join("partial");
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = rustix::fs::open(&path, flags, Mode::empty()).op("open", &path)?;
+        let undo = path.clone();
+        rollback.push("the mark of an unfinished creation", move || match std::fs::remove_file(&undo) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other.op("unlink", &undo),
+        });
+        if filelock::lock(&file, Wait::No)? { Ok(file) } else { Err(Error::InProgress(path)) }
+    }
+
+    /// Makes what the root file system lies on.
+    fn storage(&self, rootfs: Option<PathBuf>, config: &Config, rollback: &mut Rollback) -> Result<Storage> {
+        let dest = rootfs.filter(|path| path.exists()).unwrap_or_else(|| self.folder.join("rootfs"));
+        self.new_dir(&dest, config, rollback)?;
+        match (self.o.storage, &self.o.dir) {
+            (StorageKind::Dir, None) => Ok(Storage { source: format!("dir:{}", dest.display()), dir: dest }),
+            (StorageKind::Dir, Some(dir)) => {
+                Ok(Storage { source: format!("dir:{}", dir.display()), dir: dir.clone() })
+            }
+            (StorageKind::Overlay, _) => {
+                let delta = self.folder.join("overlay/delta");
+                self.new_dir(&self.folder.join("overlay"), config, rollback)?;
+                self.new_dir(&delta, config, rollback)?;
+                let source = format!("overlay:{}:{}", dest.display(), delta.display());
+                Ok(Storage { source, dir: dest })
+            }
+            (other, _) => Err(Error::Storage(other)),
+        }
+    }
+
+    /// Makes a directory of the storage; one that is there is used, and left at a failure.
+    fn new_dir(&self, path: &Path, config: &Config, rollback: &mut Rollback) -> Result<()> {
+        if path.exists() {
+            return Ok(());
+        }
+        make_dirs(path)?;
+        let undo = path.to_owned();
+        rollback.push(format!("the directory {}", path.display()), move || tree::remove(&undo));
+        give_to_root(path, config)
+    }
+}
+
+/// A root file system's place.
+struct Storage {
+    /// The value of `lxc.rootfs.path`.
+    source: String,
+    /// Where the template finds it.
+    dir: PathBuf,
+}
+
+fn idmaps(config: &Config) -> Vec<IdMap> {
+    config.idmaps.iter().map(|map| map.value).collect()
+}
+
+/// Gives `path` to the container's root, if it has ids of its own.
+fn give_to_root(path: &Path, config: &Config) -> Result<()> {
+    let root = |kind: IdKind| {
+        config.idmaps.iter().filter(|map| map.value.kind == kind).find_map(|map| map.value.to_outside(0))
+    };
+    let (uid, gid) = (root(IdKind::User), root(IdKind::Group));
+    if uid.is_none() && gid.is_none() {
+        return Ok(());
+    }
+    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+    let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+    Ok(rustix::fs::chownat(rustix::fs::CWD, path, uid, gid, flags).op("chown", path)?)
+}
+
+/// Whether `path` can stand in a configuration value: it is text of one line.
+pub(super) fn is_plain(path: &Path) -> bool {
+    !path.as_os_str().as_bytes().contains(&b'\n') && path.to_str().is_some()
+}

@@ -1,0 +1,165 @@
+//! The text of a new container's configuration.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use lxc_config::Config;
+use lxc_config::diagnostic::Diagnostic;
+use lxc_sys::Op;
+use lxc_types::mac;
+
+use super::{Error, Result};
+
+/// Reads the first configuration: its text with the random digits of hardware addresses filled in, and what
+/// it means. No file means no lines.
+pub(super) fn read(path: Option<&Path>) -> Result<(String, Config)> {
+    let Some(path) = path else { return Ok((String::new(), Config::default())) };
+    let bytes = std::fs::read(path).op("read", path)?;
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Err(Error::Config(vec![Diagnostic::error(format!("{}: not UTF-8", path.display()))]));
+    };
+    let config = crate::config_file::load(path).map_err(Error::Config)?;
+    let mut random = Random::new();
+    Ok((fill_addresses(&text, &mut || random.next()), config))
+}
+
+/// Random bytes from the kernel.
+struct Random(Option<File>);
+
+impl Random {
+    fn new() -> Random {
+        Random(None)
+    }
+
+    fn next(&mut self) -> u8 {
+        let mut byte = [0];
+        if self.0.is_none() {
+            self.0 = File::open("/dev/urandom").ok();
+        }
+        match self.0.as_mut().map(|file| file.read_exact(&mut byte)) {
+            Some(Ok(())) => byte[0],
+            // Without /dev/urandom addresses are less random, not wrong.
+            _ => std::process::id().to_ne_bytes()[0],
+        }
+    }
+}
+
+/// Replaces each `x` in the values of `lxc.net.N.hwaddr` by a random digit: the container keeps its address.
+fn fill_addresses(text: &str, random: &mut dyn FnMut() -> u8) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.split_once('=') {
+            Some((key, value)) if is_hwaddr(key.trim()) => {
+                let start = value.len() - value.trim_start().len();
+                let (blank, value) = value.split_at(start);
+                format!("{key}={blank}{}", mac::fill_digits(value, random))
+            }
+            _ => line.to_owned(),
+        })
+        .collect()
+}
+
+fn is_hwaddr(key: &str) -> bool {
+    key.starts_with("lxc.net.") && key.ends_with(".hwaddr")
+}
+
+/// `text` and one more line.
+pub(super) fn with_line(text: &str, line: &str) -> String {
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{text}{newline}{line}")
+}
+
+/// Writes a new configuration: mode 0660 without what the umask takes.
+pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o660).open(path).op("open", path)?;
+    Ok(file.write_all(text.as_bytes()).op("write", path)?)
+}
+
+/// Puts the lines about the container's origin before its configuration, which the template has completed.
+pub(super) fn prepend_header(path: &Path, template: &str, args: &[OsString]) -> Result<()> {
+    let text = std::fs::read(path).op("read", path)?;
+    let old = std::fs::metadata(path).op("stat", path)?;
+    let next = path.with_extension("new");
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o600).open(&next).op("open", &next)?;
+    file.write_all(header(template, args).as_bytes()).op("write", &next)?;
+    file.write_all(&text).op("write", &next)?;
+    // A template that works with other ids has given the file away.
+    let own = file.metadata().op("stat", &next)?;
+    if (own.uid(), own.gid()) != (old.uid(), old.gid()) {
+        std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid())).op("chown", &next)?;
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(old.mode() & 0o7777)).op("chmod", &next)?;
+    Ok(std::fs::rename(&next, path).op("rename", path)?)
+}
+
+fn header(template: &str, args: &[OsString]) -> String {
+    let mut parameters = String::new();
+    for arg in args {
+        parameters.push(' ');
+        // One line, whatever an argument holds.
+        parameters.push_str(&arg.to_string_lossy().replace('\n', "\\n"));
+    }
+    format!(
+        "# Template used to create this container: {template}\n\
+         # Parameters passed to the template:{parameters}\n\
+         # For additional config options, please look at lxc.container.conf(5)\n\
+         \n\
+         # Uncomment the following line to support nesting containers:\n\
+         #lxc.include = /usr/share/lxc/config/nesting.conf\n\
+         # (Be aware this has security implications)\n\
+         \n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_get_their_digits() {
+        let text = "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\nlxc.uts.name = xx\nlxc.net.1.hwaddr=xx:xx";
+        assert_eq!(
+            fill_addresses(text, &mut || 0xab),
+            "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:bb:bb:bb\nlxc.uts.name = xx\nlxc.net.1.hwaddr=ba:bb"
+        );
+    }
+
+    #[test]
+    fn the_header_of_upstream() {
+        assert_eq!(
+            header("/usr/share/lxc/templates/lxc-busybox", &[]),
+            "# Template used to create this container: /usr/share/lxc/templates/lxc-busybox\n\
+             # Parameters passed to the template:\n\
+             # For additional config options, please look at lxc.container.conf(5)\n\
+             \n\
+             # Uncomment the following line to support nesting containers:\n\
+             #lxc.include = /usr/share/lxc/config/nesting.conf\n\
+             # (Be aware this has security implications)\n\
+             \n"
+        );
+        let args = ["-d", "debian\nx"].map(OsString::from);
+        assert!(header("t", &args).contains("# Parameters passed to the template: -d debian\\nx\n"));
+    }
+
+    #[test]
+    fn the_header_keeps_the_files_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config");
+        std::fs::write(&path, "lxc.uts.name = c1\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        prepend_header(&path, "t", &[]).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("\n\nlxc.uts.name = c1\n"));
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_line_is_a_line() {
+        assert_eq!(with_line("", "a\n"), "a\n");
+        assert_eq!(with_line("x", "a\n"), "x\na\n");
+        assert_eq!(with_line("x\n", "a\n"), "x\na\n");
+    }
+}
