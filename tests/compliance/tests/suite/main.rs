@@ -1,0 +1,3 @@
+//! What holds for Debian's LXC and for ours.
+
+mod exit_codes;
