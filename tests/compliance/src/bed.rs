@@ -55,6 +55,10 @@ bed=$1 view=$2
 mount --make-rprivate /
 mount -t proc proc /proc
 mount --rbind /sys/fs/cgroup "$bed/cgroup"
+# Process 1 is where LXC takes the base of each hierarchy from.
+for procs in "$bed"/cgroup/cgroup.procs "$bed"/cgroup/*/cgroup.procs; do
+    [ -e "$procs" ] && echo 0 >"$procs"
+done
 mount -t sysfs sysfs /sys
 v1() { mkdir "/sys/fs/cgroup/$1"; mount -t cgroup -o "$2" cgroup "/sys/fs/cgroup/$1"; }
 case $view in
