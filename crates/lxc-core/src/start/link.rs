@@ -220,11 +220,11 @@ macro_rules! stages {
     };
 }
 
-use super::messages::{GuestFds, IdmapRequests, Wiring as WiringDown};
+use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring as WiringDown};
 
 stages! { //                          monitor -> guest       guest -> monitor
     Identity => Mounts "identity" { down: (),           up: () }
-    Mounts => Wiring   "mounts"   { down: (),           up: IdmapRequests }
+    Mounts => Wiring   "mounts"   { down: IdmappedRoot, up: IdmapRequests }
     Wiring => Commit   "setup"    { down: WiringDown,   up: GuestFds }
     Commit => Commit   "exec"     { down: (),           up: () }
 }
