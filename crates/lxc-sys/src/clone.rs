@@ -61,6 +61,11 @@ impl Child {
         process::wait(self.pid)
     }
 
+    /// How it ended, if it has; it is not reaped.
+    pub fn peek(&self) -> Option<Exit> {
+        process::peek(self.pid)
+    }
+
     /// Reaps if ended.
     ///
     /// # Errors

@@ -27,7 +27,14 @@ pub fn sealed(name: &str, bytes: &[u8]) -> Result<OwnedFd> {
 /// # Errors
 /// Those of open(2), memfd_create(2), sendfile(2) and fcntl(2).
 pub fn sealed_self(name: &str) -> Result<OwnedFd> {
-    let exe = "/proc/self/exe";
+    sealed_file(name, std::path::Path::new("/proc/self/exe"))
+}
+
+/// A sealed copy of a program file.
+///
+/// # Errors
+/// Those of open(2), memfd_create(2), sendfile(2) and fcntl(2).
+pub fn sealed_file(name: &str, exe: &std::path::Path) -> Result<OwnedFd> {
     let from =
         rustix::fs::open(exe, OFlags::RDONLY | OFlags::CLOEXEC, rustix::fs::Mode::empty()).op("open", exe)?;
     let to = create(name, true)?;

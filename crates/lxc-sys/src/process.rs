@@ -70,6 +70,14 @@ pub fn try_wait(pid: Pid) -> Result<Option<Exit>> {
     Ok(got.and_then(|(_, status)| Exit::of(status)))
 }
 
+/// How a child ended, if it has; it is not reaped.
+pub fn peek(pid: Pid) -> Option<Exit> {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status = waitid(WaitId::Pid(pid), options).ok()??;
+    status.exit_status().map(Exit::Exited).or_else(|| status.terminating_signal().map(Exit::Killed))
+}
+
 /// Reaps any ended child.
 ///
 /// # Errors

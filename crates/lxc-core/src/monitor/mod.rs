@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use lxc_config::Config;
-use lxc_host::cgroup;
+use lxc_host::cgroup::PayloadLease;
 use lxc_sys::clone::Child;
 use lxc_sys::process::{Exit, SignalFd};
 use lxc_sys::{Result, process};
@@ -134,8 +134,19 @@ impl Door {
         }
     }
 
-    /// The container has stopped: no new connection is taken, and the socket's name is free. Those that wait
-    /// for the end go on waiting; they read it when the monitor drops this.
+    /// Tells how init ended.
+    pub fn tell_exit(&self, exit: Exit) {
+        self.announcer.exit(exit);
+    }
+
+    /// Closes all connections: whoever waits for the end reads it now.
+    pub fn close(&mut self) {
+        self.clients = Clients::default();
+        self.waiters.clear();
+    }
+
+    /// The container has stopped. Those that wait for the end go on waiting; they read it when the monitor
+    /// closes their connections, after the last hook.
     pub fn announce_stop(&mut self) {
         self.state = State::Stopped;
         self.announcer.state(State::Stopped);
@@ -169,7 +180,7 @@ pub struct Monitor<'a> {
     /// Init.
     pub init: &'a Child,
     /// The container's cgroups.
-    pub cgroup: &'a mut cgroup::Lease,
+    pub cgroup: Option<&'a mut PayloadLease>,
     /// Its terminals.
     pub terminals: &'a mut Terminals,
     /// What clients are answered.

@@ -1,9 +1,12 @@
 //! One answer a request.
 
+use std::os::fd::AsFd;
+use std::time::Duration;
+
 use rustix::io::Errno;
 
-use lxc_host::cgroup;
-use lxc_sys::process;
+use lxc_host::cgroup::spec::Verdict;
+use lxc_host::cgroup::{self, Layout, PayloadLease};
 use lxc_types::State;
 
 use super::{Monitor, Then, Token};
@@ -64,7 +67,11 @@ impl Monitor<'_> {
             return self.door.clients.answer(number, Reply::errno(e.errno()), Then::Close, &self.door.poll);
         }
         if self.door.state == State::Frozen || self.door.state == State::Freezing {
-            self.cgroup.thaw_now();
+            if let Some(dir) = self.cgroup.as_deref().and_then(PayloadLease::freezer) {
+                if let Err(e) = lxc_host::cgroup::freezer::begin_thaw(dir) {
+                    log::warn!("{e}");
+                }
+            }
         }
         self.door.clients.hold(number);
     }
@@ -117,45 +124,87 @@ impl Monitor<'_> {
 
     /// `None`: the connection is closed without an answer, as upstream does for what it does not find.
     fn about_cgroups(&mut self, request: &Request) -> Option<Reply> {
-        let which = |w: &Which| match w {
-            Which::Process => cgroup::Which::Process,
-            Which::Limit => cgroup::Which::Limit,
-        };
-        let layout = self.cgroup.layout();
-        let code = match layout {
-            cgroup::Layout::Legacy => 0,
-            cgroup::Layout::Hybrid => 1,
-            cgroup::Layout::Unified => 2,
-        };
+        let own = self.cgroup.as_deref_mut()?;
+        let code = own.layout().code();
+        let unified = own.layout() == Layout::Unified;
         Some(match request {
-            Request::GetCgroup(w, controller) => {
-                Reply::text(&self.cgroup.path(which(w), controller.as_deref())?.to_string_lossy())
+            Request::GetCgroup(which, controller) => {
+                Reply::text(&own.path(controller.as_deref(), of(*which))?.to_string_lossy())
             }
-            Request::GetCgroupFd(w, controller) => match self.cgroup.dir_of(which(w), controller) {
-                Some(fd) => {
-                    let mut reply = one_fd(Some(fd));
+            Request::GetCgroupFd(which, controller) => match own.dir(Some(controller), of(*which)) {
+                Some(dir) => {
+                    let mut reply = one_fd(Some(dir.as_fd()));
                     reply.payload = wire::encode_cgroup_fd(code, controller).to_vec();
                     reply
                 }
                 None => Reply::errno(Errno::NOENT),
             },
-            Request::GetCgroup2Fd(w) if layout == cgroup::Layout::Unified => one_fd(self.cgroup.dir_of_unified(which(w))),
+            Request::GetCgroup2Fd(which) if unified => one_fd(own.dir(None, of(*which)).map(AsFd::as_fd)),
             Request::GetCgroup2Fd(_) => Reply::errno(Errno::INVAL),
             Request::GetCgroupCtx(size) => {
-                let fds: Vec<_> = self
-                    .cgroup
-                    .dirs(cgroup::Which::Process)
-                    .take(wire::MAX_CGROUP_FDS)
-                    .filter_map(|fd| fd.try_clone_to_owned().ok())
-                    .collect();
+                let fds = own.process_fds().take(wire::MAX_CGROUP_FDS);
+                let fds: Vec<_> = fds.filter_map(|fd| fd.try_clone_to_owned().ok()).collect();
                 Reply { payload: wire::encode_cgroup_ctx(code, fds.len(), *size), fds, ..Reply::default() }
             }
-            Request::AddBpfDeviceCgroup(rule) => self.change_devices(rule),
-            Request::Freeze(_) | Request::Unfreeze(_) if layout != cgroup::Layout::Unified => Reply::errno(Errno::NOENT),
-            Request::Freeze(timeout) => self.freeze(State::Frozen, *timeout),
-            Request::Unfreeze(timeout) => self.freeze(State::Thawed, *timeout),
+            Request::AddBpfDeviceCgroup(rule) => change_devices(own, rule),
+            Request::Freeze(_) | Request::Unfreeze(_) if !unified => Reply::errno(Errno::NOENT),
+            Request::Freeze(timeout) => {
+                let done = own.freeze(seconds(*timeout));
+                self.froze(done, State::Frozen)
+            }
+            Request::Unfreeze(timeout) => {
+                let done = own.thaw(seconds(*timeout));
+                self.froze(done, State::Thawed)
+            }
             _ => return None,
         })
+    }
+
+    fn froze(&mut self, done: Result<(), lxc_host::cgroup::Error>, state: State) -> Reply {
+        match done {
+            Ok(()) => {
+                self.door.enter(state);
+                Reply::default()
+            }
+            Err(e) => {
+                log::warn!("{e}");
+                Reply::errno(Errno::TIMEDOUT)
+            }
+        }
+    }
+}
+
+/// The longest that the monitor itself waits for the freezer: it answers nobody meanwhile.
+const LONGEST: Duration = Duration::from_secs(2);
+
+fn seconds(timeout: i32) -> Option<Duration> {
+    Some(u64::try_from(timeout).map_or(LONGEST, Duration::from_secs).min(LONGEST))
+}
+
+fn of(which: Which) -> cgroup::Which {
+    match which {
+        Which::Process => cgroup::Which::Process,
+        Which::Limit => cgroup::Which::Limit,
+    }
+}
+
+fn change_devices(own: &mut PayloadLease, rule: &wire::DeviceRule) -> Reply {
+    let number = |n: i32| if n < 0 { "*".to_owned() } else { n.to_string() };
+    let text = match (rule.kind, rule.access.is_empty()) {
+        (b'a', true) => "a".to_owned(),
+        (kind, _) => {
+            let access = String::from_utf8_lossy(&rule.access);
+            format!("{} {}:{} {access}", char::from(kind), number(rule.major), number(rule.minor))
+        }
+    };
+    let verdict = if rule.allow { Verdict::Allow } else { Verdict::Deny };
+    let Ok(input) = text.parse() else { return Reply::errno(Errno::INVAL) };
+    match own.set_device(verdict, &input) {
+        Ok(()) => Reply::default(),
+        Err(e) => {
+            log::warn!("{e}");
+            Reply { ret: -1, ..Reply::default() }
+        }
     }
 }
 

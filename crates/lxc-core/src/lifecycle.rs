@@ -1,0 +1,320 @@
+//! The life of a container as its monitor sees it: start, run, end, and again after a reboot from inside.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::fs::{Mode as FileMode, OFlags};
+
+use lxc_config::Config;
+use lxc_config::config::HookKind;
+use lxc_host::net::Netlink;
+use lxc_sys::process::SignalFd;
+use lxc_sys::{Op, ns};
+use lxc_types::State;
+
+use crate::dirs::Dirs;
+use crate::facts::Facts;
+use crate::hooks::{self, Env};
+use crate::monitor::console::{ConsoleSpec, Terminals};
+use crate::monitor::{Answers, Announcer, Door, Monitor, Outcome, kill};
+use crate::plan::terminals::ConsolePlan;
+use crate::plan::{self, StartPlan, Wish};
+use crate::start::host::{self, Running};
+use crate::start::leases::Leases;
+use crate::start::{Cause, InStage, StartError};
+
+/// A container that is to be started, watched and cleared away.
+#[derive(Debug)]
+pub struct Job {
+    /// What is wanted.
+    pub wish: Wish,
+    /// The configuration.
+    pub config: Config,
+    /// Where things are.
+    pub dirs: Dirs,
+    /// What the host can do.
+    pub facts: Facts,
+    /// The command socket, listening.
+    pub listener: OwnedFd,
+    /// This process is the foreground of somebody's terminal or script.
+    pub foreground: bool,
+    /// Holds the monitor's process id while it lives.
+    pub pidfile: Option<PathBuf>,
+}
+
+/// A file with the monitor's process id, gone when this is dropped.
+#[derive(Debug)]
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: &std::path::Path) -> Result<Self, lxc_sys::Error> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let file = rustix::fs::open(path, flags, FileMode::RUSR | FileMode::WUSR).op("open", path)?;
+        rustix::io::write(&file, std::process::id().to_string().as_bytes()).op("write", path)?;
+        Ok(PidFile(path.to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Somebody may have removed it.
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+/// What lasts over reboots.
+struct Life<'a> {
+    job: &'a mut Job,
+    door: Door,
+    signals: SignalFd,
+    leases: Leases,
+    /// Told once, when the container runs for the first time.
+    started: Option<&'a mut dyn FnMut()>,
+}
+
+/// Runs a container to its end. `plan` is the plan of the first start; `started` is called when it runs.
+///
+/// # Errors
+/// Why it could not be started; by then everything is given back.
+pub fn run(mut job: Job, plan: StartPlan, leases: Leases, started: &mut dyn FnMut()) -> Result<Outcome, StartError> {
+    let announcer = Announcer::new(&job.dirs.run, &job.wish.lxcpath, &job.wish.name);
+    let listener = job.listener.try_clone().op("dup", "command socket").stage("monitor")?;
+    let door = Door::new(listener, announcer).stage("monitor")?;
+    let signals = host::take_signals().stage("monitor")?;
+    let _pidfile = job.pidfile.as_deref().map(PidFile::write).transpose().stage("pidfile")?;
+    if plan.monitor_unshare {
+        own_mounts().stage("monitor")?;
+    }
+    let mut life = Life { job: &mut job, door, signals, leases, started: Some(started) };
+    let mut plan = plan;
+    loop {
+        let outcome = life.once(&plan)?;
+        if outcome != Outcome::Rebooting {
+            life.close(&plan);
+            return Ok(outcome);
+        }
+        plan = life.plan_again()?;
+    }
+}
+
+/// `lxc.monitor.unshare`: mounts made for this container by hooks are seen by nobody else.
+fn own_mounts() -> Result<(), lxc_sys::Error> {
+    use rustix::mount::MountPropagationFlags;
+    ns::unshare(ns::NsFlags::MNT)?;
+    let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", slave).op("mount", "/")
+}
+
+impl Life<'_> {
+    fn plan_again(&mut self) -> Result<StartPlan, StartError> {
+        Ok(plan::plan(&self.job.config, &self.job.facts, &self.job.dirs, &self.job.wish)?)
+    }
+
+    /// One run, from STARTING to the point where the container is gone.
+    fn once(&mut self, plan: &StartPlan) -> Result<Outcome, StartError> {
+        self.door.enter(State::Starting);
+        let starter =
+            host::Starter { facts: &self.job.facts, dirs: &self.job.dirs, foreground: self.job.foreground };
+        let running = match host::launch(plan, &starter, &mut self.leases) {
+            Ok(running) => running,
+            Err(e) => {
+                self.door.enter(State::Aborting);
+                self.end(plan, &mut Ending::failed(plan));
+                self.close(plan);
+                return Err(e);
+            }
+        };
+        let Running { init, mut fds, namespaces, env } = running;
+        let mut terminals = Terminals::new(fds.console.take(), std::mem::take(&mut fds.ttys));
+        if let Err(e) = self.connect(plan, &mut terminals) {
+            kill(&init);
+            self.door.enter(State::Aborting);
+            self.end(plan, &mut Ending { env, namespaces, outcome: Outcome::Halted });
+            self.close(plan);
+            return Err(e);
+        }
+        let mut answers = self.answers(plan, fds.devpts.take(), fds.seccomp.take());
+        self.door.enter(State::Running);
+        if let Some(started) = self.started.take() {
+            started();
+        }
+        let exit = {
+            let mut payload = self.leases.payload.take();
+            let mut monitor = Monitor {
+                door: &mut self.door,
+                init: &init,
+                cgroup: payload.as_mut(),
+                terminals: &mut terminals,
+                answers: &mut answers,
+            };
+            let exit = monitor.run(&self.signals).stage("monitor");
+            self.leases.payload = payload;
+            exit
+        };
+        let exit = match exit {
+            Ok(exit) => exit,
+            Err(e) => {
+                kill(&init);
+                self.end(plan, &mut Ending { env, namespaces, outcome: Outcome::Halted });
+                self.close(plan);
+                return Err(e);
+            }
+        };
+        self.door.tell_exit(exit);
+        let own_pids = plan.namespaces.own().contains(ns::NsFlags::PID);
+        let mut ending = Ending { env, namespaces, outcome: Outcome::of(exit, own_pids) };
+        self.end(plan, &mut ending);
+        terminals.dump();
+        Ok(ending.outcome)
+    }
+
+    fn answers(&self, plan: &StartPlan, devpts: Option<OwnedFd>, seccomp: Option<OwnedFd>) -> Answers {
+        let mut config = self.job.config.clone();
+        for (at, lease) in &self.leases.net {
+            if let (Some(link), Some(name)) = (plan.net.get(*at), lease.host_name()) {
+                let key = format!("lxc.net.{}.veth.pair", link.spec.origin().index);
+                // The name was given by the kernel or the configuration: it is one.
+                if let Err(e) = config.set(&key, name.as_str()) {
+                    log::debug!("{e}");
+                }
+            }
+        }
+        const SIGKILL: i32 = 9;
+        Answers {
+            name: plan.name.to_string(),
+            lxcpath: plan.lxcpath.clone(),
+            config,
+            clone_flags: plan.namespaces.own().bits(),
+            stop_signal: if plan.stop_signal == 0 { SIGKILL } else { plan.stop_signal },
+            devpts,
+            seccomp,
+        }
+    }
+
+    /// Connects the console to where the configuration wants it.
+    fn connect(&self, plan: &StartPlan, terminals: &mut Terminals) -> Result<(), StartError> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        match &plan.terminals.console {
+            ConsolePlan::Disabled => {}
+            ConsolePlan::Starter if self.job.foreground => {
+                if let Ok(tty) = rustix::fs::open("/dev/tty", flags, FileMode::empty()) {
+                    terminals.set_peer(tty);
+                }
+            }
+            ConsolePlan::Starter => {}
+            ConsolePlan::Device(path, origin) => {
+                let tty = rustix::fs::open(path, flags, FileMode::empty()).op("open", path).stage("console")?;
+                if !rustix::termios::isatty(&tty) {
+                    let why = format!("{} is no terminal", path.display());
+                    return Err(Cause::Console { origin: origin.clone(), why }).stage("console");
+                }
+                terminals.set_peer(tty);
+            }
+        }
+        let wanted = plan.terminals.output != ConsoleSpec::default();
+        if wanted { terminals.keep_output(&plan.terminals.output).stage("console") } else { Ok(()) }
+    }
+
+    /// After init: hooks, links, cgroups. What the next run needs stays.
+    fn end(&mut self, plan: &StartPlan, ending: &mut Ending) {
+        let env = ending.environment(plan);
+        self.leases.retire_links(plan, |link, lease| {
+            if let Err(e) = host::run_script(plan, link, lease, link.down.as_ref(), "down", &env) {
+                log::warn!("{e}");
+            }
+        });
+        self.door.enter(State::Stopping);
+        let stop_env = ending.hook_environment(plan, &env);
+        let context = &plan.hooks.context;
+        let arguments = ending.stop_arguments(plan);
+        if let Err(e) = hooks::run(&plan.hooks.list, HookKind::Stop, context, &stop_env, &arguments) {
+            log::error!("{e}");
+        }
+        self.leases.release_container();
+        if ending.outcome == Outcome::Rebooting {
+            self.door.enter(State::Stopped);
+            ending.namespaces.clear();
+        } else {
+            self.leases.release_monitor();
+            self.door.announce_stop();
+        }
+        if let Err(e) = hooks::run(&plan.hooks.list, HookKind::PostStop, context, &stop_env, &[]) {
+            log::error!("{e}");
+            if ending.outcome == Outcome::Rebooting {
+                // As upstream: a failing post-stop hook makes a stop of a reboot.
+                ending.outcome = Outcome::Halted;
+                self.leases.release_monitor();
+                self.door.announce_stop();
+            }
+        }
+    }
+
+    /// The very end: an ephemeral container is destroyed, links that are out of use are deleted.
+    fn close(&mut self, plan: &StartPlan) {
+        if plan.ephemeral {
+            if let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name) {
+                log::error!("{e}");
+            }
+        }
+        let retired = std::mem::take(&mut self.leases.retired);
+        if retired.is_empty() {
+            return;
+        }
+        self.door.close();
+        match Netlink::open() {
+            Ok(mut sock) => {
+                for link in retired {
+                    if let Err(e) = link.finish(&mut sock) {
+                        log::warn!("{e}");
+                    }
+                }
+            }
+            Err(e) => log::warn!("{e}"),
+        }
+    }
+}
+
+/// What the hooks at the end are told.
+struct Ending {
+    env: Env,
+    namespaces: Vec<(&'static str, OwnedFd)>,
+    outcome: Outcome,
+}
+
+impl Ending {
+    fn failed(plan: &StartPlan) -> Self {
+        Ending { env: plan.hooks.env.clone(), namespaces: Vec::new(), outcome: Outcome::Halted }
+    }
+
+    fn paths(&self) -> impl Iterator<Item = (&'static str, String)> {
+        use std::os::fd::AsRawFd;
+        let own = std::process::id();
+        self.namespaces.iter().map(move |(name, fd)| (*name, format!("/proc/{own}/fd/{}", fd.as_raw_fd())))
+    }
+
+    /// With the namespaces, which network scripts always get.
+    fn environment(&self, _: &StartPlan) -> Env {
+        let mut env = self.env.clone();
+        for (_, name) in ns::NsFlags::all().named() {
+            let path = self.paths().find(|(n, _)| *n == name).map(|(_, path)| path).unwrap_or_default();
+            env.set(format!("LXC_{}_NS", name.to_ascii_uppercase()), path);
+        }
+        env
+    }
+
+    fn hook_environment(&self, plan: &StartPlan, with_namespaces: &Env) -> Env {
+        let mut env = match plan.hooks.context.version {
+            hooks::Version::Environment => with_namespaces.clone(),
+            hooks::Version::Arguments => self.env.clone(),
+        };
+        env.set("LXC_TARGET", if self.outcome == Outcome::Rebooting { "reboot" } else { "stop" });
+        env
+    }
+
+    fn stop_arguments(&self, plan: &StartPlan) -> Vec<String> {
+        match plan.hooks.context.version {
+            hooks::Version::Arguments => self.paths().map(|(name, path)| format!("{name}:{path}")).collect(),
+            hooks::Version::Environment => Vec::new(),
+        }
+    }
+}

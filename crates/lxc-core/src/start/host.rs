@@ -1,0 +1,326 @@
+//! The start, in the monitor: makes what the container needs on the host, clones, and walks the stages.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use lxc_config::config::HookKind;
+use lxc_host::cgroup::mounts::MountPlan as CgroupMounts;
+use lxc_host::cgroup::{Born, MonitorLease, PayloadLease, Warning};
+use lxc_host::net::{self, LinkSpec, Netlink};
+use lxc_host::{idmap, limits, rootfs};
+use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
+use lxc_sys::ns::NsFlags;
+use lxc_sys::procfs::Procfs;
+use lxc_sys::{memfd, ns, process};
+
+use super::guest::{self, Cradle};
+use super::leases::Leases;
+use super::link;
+use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring};
+use super::{Cause, InStage, StartError};
+use crate::dirs::Dirs;
+use crate::facts::Facts;
+use crate::fault;
+use crate::hooks::{self, Call, Env};
+use crate::plan::StartPlan;
+use crate::plan::net::{LinkPlan, Script};
+use crate::supervise::Mode;
+
+/// Who starts a container.
+#[derive(Debug)]
+pub struct Starter<'a> {
+    /// What the host can do.
+    pub facts: &'a Facts,
+    /// Where things are.
+    pub dirs: &'a Dirs,
+    /// The monitor runs in the foreground of a terminal or a script.
+    pub foreground: bool,
+}
+
+/// A container that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Init.
+    pub init: Child,
+    /// What init gave to the monitor.
+    pub fds: GuestFds,
+    /// The container's namespaces, held for the hooks at the end: name and descriptor.
+    pub namespaces: Vec<(&'static str, OwnedFd)>,
+    /// The environment of the hooks from here on.
+    pub env: Env,
+}
+
+/// Makes the container. When this fails, `leases` hold what is to be given back, and no process is left.
+///
+/// # Errors
+/// The first failure, of the monitor or of the guest.
+pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> Result<Running, StartError> {
+    fault::at("plan").stage("plan")?;
+    hooks::run(&plan.hooks.list, HookKind::PreStart, &plan.hooks.context, &plan.hooks.env, &[]).stage("hooks")?;
+    fault::at("pre-start").stage("hooks")?;
+    leases.rootfs = Some(rootfs::host::Lease::take(&plan.mounts.rootfs).stage("rootfs")?);
+    let profile = starter.facts.lsm.prepare(&plan.security.label).stage("label")?;
+    let label = profile.label().cloned();
+    leases.profile = Some(profile);
+    let mut links: Vec<LinkSpec> = plan.net.iter().map(|l| l.spec.clone()).collect();
+    if links.iter().any(|l| matches!(l, LinkSpec::Veth(_))) {
+        let mut sock = Netlink::open().stage("network")?;
+        net::host::resolve_gateways(&mut links, &mut sock).stage("network")?;
+    }
+    let mut payload = PayloadLease::create(&starter.facts.hierarchies, &plan.cgroup).stage("cgroups")?;
+    warn(payload.take_warnings());
+    let cradle = Cradle {
+        plan,
+        birth: payload.birth().stage("cgroups")?,
+        cgroup_mounts: cgroup_mounts(plan, starter, &payload).stage("cgroups")?,
+        label,
+        links,
+        app_init: app_init(plan, starter).stage("program")?,
+        foreground: starter.foreground,
+    };
+    let links = cradle.links.clone();
+    leases.payload = Some(payload);
+    fault::at("payload-cgroup").stage("cgroups")?;
+
+    let (monitor_end, guest_end) = link::pair()?;
+    let (init, birth) = match make_guest(plan, leases)? {
+        (Cloned::Guest(proof), _) => {
+            drop(monitor_end);
+            // In the child: what the monitor holds is not the guest's to give back.
+            std::mem::forget(std::mem::take(leases));
+            guest::run(&proof, guest_end, cradle)
+        }
+        (Cloned::Monitor(init), birth) => (init, birth),
+    };
+    drop((guest_end, cradle));
+    let walk = Walk { plan, starter, links: &links, init: &init, birth };
+    match walk.stages(monitor_end, leases) {
+        Ok((fds, namespaces, env)) => Ok(Running { init, fds, namespaces, env }),
+        Err(e) => {
+            init.signal(9).ok();
+            let exit = init.wait();
+            Err(match (e, exit) {
+                (StartError::Died { how }, Ok(exit)) if how.is_empty() => StartError::Died { how: format!(": {exit:?}") },
+                (e, _) => e,
+            })
+        }
+    }
+}
+
+fn warn(warnings: Vec<Warning>) {
+    for warning in warnings {
+        log::info!("{warning}");
+    }
+}
+
+fn cgroup_mounts(
+    plan: &StartPlan,
+    starter: &Starter<'_>,
+    payload: &PayloadLease,
+) -> Result<Option<CgroupMounts>, lxc_host::cgroup::Error> {
+    let wish = plan.mounts.cgroup;
+    wish.map(|wish| CgroupMounts::decide(wish, &starter.facts.hierarchies, payload)).transpose()
+}
+
+/// The init of ours that a single program runs under: sealed in memory, so that the container cannot change the
+/// host's file through `/proc/1/exe`.
+fn app_init(plan: &StartPlan, starter: &Starter<'_>) -> Result<Option<OwnedFd>, Cause> {
+    if plan.init.mode != Mode::Execute {
+        return Ok(None);
+    }
+    let places = ["sbin/init.lxc", "libexec/lxc/lxc-init"];
+    let program = starter.dirs.program(&places).ok_or_else(|| {
+        Cause::Missing(format!("{} is not installed", starter.dirs.prefix.join(places[0]).display()))
+    })?;
+    Ok(Some(memfd::sealed_file("init.lxc", &program)?))
+}
+
+fn make_guest(plan: &StartPlan, leases: &Leases) -> Result<(Cloned, Birth), StartError> {
+    fault::at("clone").stage("clone")?;
+    let into = leases.payload.as_ref().and_then(PayloadLease::clone_into);
+    let request = Request { namespaces: plan.namespaces.cloned, into_cgroup: into, sibling: false };
+    if plan.namespaces.shared.is_empty() {
+        return clone(&request).stage("clone");
+    }
+    super::sharing::clone_in(&plan.namespaces.shared, &request)
+}
+
+struct Walk<'a> {
+    plan: &'a StartPlan,
+    starter: &'a Starter<'a>,
+    links: &'a [LinkSpec],
+    init: &'a Child,
+    birth: Birth,
+}
+
+type Walked = (GuestFds, Vec<(&'static str, OwnedFd)>, Env);
+
+impl Walk<'_> {
+    fn stages(
+        &self,
+        link: link::Link<link::MonitorEnd, link::Identity>,
+        leases: &mut Leases,
+    ) -> Result<Walked, StartError> {
+        let plan = self.plan;
+        let proc = Procfs::mounted().stage("identity")?;
+        if plan.init.core_scheduling {
+            core_scheduling(self.init).stage("identity")?;
+        }
+        if let Some(maps) = &plan.idmap {
+            idmap::host::write(&proc, self.init.pid(), maps).stage("identity")?;
+        }
+        fault::at("identity").stage("identity")?;
+        let born = match self.birth {
+            Birth::Requested => Born::Inside,
+            Birth::Inherited => Born::EntersV1,
+        };
+        if let Some(payload) = &mut leases.payload {
+            payload.settle(self.init.pid(), born).stage("cgroups")?;
+            warn(payload.take_warnings());
+        }
+        fault::at("settle").stage("cgroups")?;
+        let ((), link) = link.step(())?;
+
+        let userns = self.user_namespace().stage("rootfs")?;
+        let root = self.idmapped_root(userns.as_ref()).stage("rootfs")?;
+        let pending = link.begin(IdmappedRoot(root))?;
+        // While the guest mounts:
+        if leases.monitor.is_none() {
+            leases.monitor = Some(self.enter_monitor_cgroup().stage("cgroups")?);
+        }
+        fault::at("monitor-cgroup").stage("cgroups")?;
+        let mut env = plan.hooks.env.clone();
+        env.set("LXC_PID", self.init.pid().as_raw_nonzero().to_string());
+        let namespaces = self.hold_namespaces();
+        self.make_links(leases, &env)?;
+        fault::at("network").stage("network")?;
+        limits::apply(self.init.pid(), &plan.limits).stage("limits")?;
+        limits::write_files(&proc, self.init.pid(), &plan.proc_files).stage("limits")?;
+        fault::at("limits").stage("limits")?;
+        let (requests, link) = pending.finish()?;
+
+        let userns = userns.as_ref().map(AsFd::as_fd);
+        let mounts = rootfs::host::idmapped(requests.0, &plan.mounts.entries, userns).stage("mounts")?;
+        fault::at("idmapped").stage("mounts")?;
+        let links = leases.net.iter().map(|(_, lease)| lease.wired().clone()).collect();
+        let (fds, link) = link.step(Wiring { links, mounts: IdmapRequests(mounts) })?;
+
+        fault::at("terminals").stage("terminals")?;
+        if let Some(payload) = &mut leases.payload {
+            payload.attach_devices().stage("devices")?;
+            warn(payload.take_warnings());
+        }
+        fault::at("devices").stage("devices")?;
+        hooks::run(&plan.hooks.list, HookKind::StartHost, &plan.hooks.context, &env, &[]).stage("hooks")?;
+        fault::at("start-host").stage("hooks")?;
+        link.begin(())?.wait_exec()?;
+        // A guest that is killed before it executes ends the link too.
+        if let Some(process::Exit::Killed(SIGKILL)) = self.init.peek() {
+            return Err(StartError::Died { how: String::new() });
+        }
+        fault::at("running").stage("running")?;
+        Ok((fds, namespaces, env))
+    }
+
+    fn user_namespace(&self) -> Result<Option<OwnedFd>, lxc_sys::Error> {
+        let wanted = self.plan.idmap.is_some();
+        wanted.then(|| ns::open_of(self.init.pid(), "user")).transpose()
+    }
+
+    fn idmapped_root(&self, userns: Option<&OwnedFd>) -> Result<Option<OwnedFd>, Cause> {
+        let mounts = &self.plan.mounts;
+        let options = mounts.options.options();
+        let (Some(storage), true, true) = (&mounts.storage, options.idmap.is_some(), userns.is_some()) else {
+            return Ok(None);
+        };
+        let tree = rootfs::host::idmapped_root(storage.source.path(), options, userns.map(AsFd::as_fd))?;
+        Ok(Some(tree))
+    }
+
+    fn enter_monitor_cgroup(&self) -> Result<MonitorLease, lxc_host::cgroup::Error> {
+        let mut lease = MonitorLease::create(&self.starter.facts.hierarchies, &self.plan.cgroup.names)?;
+        lease.enter_v1()?;
+        warn(lease.take_warnings());
+        Ok(lease)
+    }
+
+    /// Held only for the hooks that are told of them.
+    fn hold_namespaces(&self) -> Vec<(&'static str, OwnedFd)> {
+        let told = |kind| self.plan.hooks.list.iter().any(|h| h.kind == kind);
+        let wanted = told(HookKind::Stop) || told(HookKind::PostStop) || self.plan.net.iter().any(|l| l.down.is_some());
+        if !wanted {
+            return Vec::new();
+        }
+        let own = self.plan.namespaces.own().named();
+        own.filter_map(|(_, name)| Some((name, ns::open_of(self.init.pid(), name).ok()?))).collect()
+    }
+
+    fn make_links(&self, leases: &mut Leases, env: &Env) -> Result<(), StartError> {
+        let plan = self.plan;
+        if !plan.namespaces.own().contains(NsFlags::NET) || self.links.is_empty() {
+            return Ok(());
+        }
+        let guest = ns::open_of(self.init.pid(), "net").stage("network")?;
+        let mut sock = Netlink::open().stage("network")?;
+        for (at, link) in plan.net.iter().enumerate() {
+            let lease = net::host::create(self.links, at, guest.as_fd(), &mut sock).stage("network")?;
+            let ran = run_script(plan, link, &lease, link.up.as_ref(), "up", env);
+            leases.net.push((at, lease));
+            ran.stage("network")?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs a link's script, if it has one.
+///
+/// # Errors
+/// What hooks fail with.
+pub fn run_script(
+    plan: &StartPlan,
+    link: &LinkPlan,
+    lease: &net::Lease,
+    script: Option<&Script>,
+    kind: &'static str,
+    env: &Env,
+) -> Result<(), hooks::HookError> {
+    let Some(script) = script else { return Ok(()) };
+    let mut env = env.clone();
+    if plan.hooks.context.version == hooks::Version::Environment {
+        for (name, value) in net::script::environment(&link.spec, lease) {
+            env.set(name, value);
+        }
+    }
+    let more = net::script::arguments(&link.spec, lease);
+    let call = Call { section: "net", kind, more: &more };
+    hooks::run_script(&script.what, &script.command, &call, &plan.hooks.context, &env)
+}
+
+/// A cookie of the container's own: no thread of it shares a core with another's.
+fn core_scheduling(init: &Child) -> Result<(), lxc_sys::Error> {
+    use lxc_sys::Op;
+    use rustix::io::Errno;
+    use rustix::thread::{CoreSchedulingScope, create_core_scheduling_cookie};
+    match create_core_scheduling_cookie(init.pid(), CoreSchedulingScope::ThreadGroup) {
+        // Nothing to share without SMT.
+        Err(Errno::NODEV) => {
+            log::info!("lxc.sched.core has no effect: this machine has no SMT");
+            Ok(())
+        }
+        other => other.op("prctl(PR_SCHED_CORE)", init.pid().as_raw_nonzero().to_string()),
+    }
+}
+
+const SIGKILL: i32 = 9;
+
+/// Blocks what the monitor takes through its signal descriptor.
+///
+/// # Errors
+/// Those of sigprocmask(2) and signalfd(2).
+pub fn take_signals() -> Result<process::SignalFd, lxc_sys::Error> {
+    const SIGILL: i32 = 4;
+    const SIGBUS: i32 = 7;
+    const SIGSEGV: i32 = 11;
+    let set = process::SignalSet::full().without(SIGILL).without(SIGBUS).without(SIGSEGV);
+    process::set_signal_mask(&set)?;
+    process::SignalFd::new(&set)
+}

@@ -1,0 +1,78 @@
+//! What a start has made on the host, and the order in which it is given back.
+
+use lxc_host::cgroup::{MonitorLease, PayloadLease};
+use lxc_host::net::Netlink;
+use lxc_host::{lsm, net, rootfs};
+
+use crate::plan::StartPlan;
+
+/// Everything that one run of a container holds. Dropped, it is given back top to bottom.
+#[derive(Debug, Default)]
+pub struct Leases {
+    /// Links, by their place in the plan.
+    pub net: Vec<(usize, net::Lease)>,
+    /// Links out of use, whose deletion nobody needs to wait for.
+    pub retired: Vec<net::Retired>,
+    /// The file that keeps the root file system writable.
+    pub rootfs: Option<rootfs::host::Lease>,
+    /// The container's cgroups.
+    pub payload: Option<PayloadLease>,
+    /// A generated profile.
+    pub profile: Option<lsm::Lease>,
+    /// The monitor's cgroups.
+    pub monitor: Option<MonitorLease>,
+}
+
+impl Leases {
+    /// Takes all links out of use; `down` is called before each.
+    pub fn retire_links(&mut self, plan: &StartPlan, mut down: impl FnMut(&crate::plan::net::LinkPlan, &net::Lease)) {
+        let links = std::mem::take(&mut self.net);
+        if links.is_empty() {
+            return;
+        }
+        let sock = Netlink::open();
+        for (at, lease) in links {
+            if let Some(link) = plan.net.get(at) {
+                down(link, &lease);
+            }
+            match &sock {
+                Ok(sock) => self.retire(lease, sock),
+                Err(e) => log::warn!("{e}"),
+            }
+        }
+    }
+
+    fn retire(&mut self, lease: net::Lease, sock: &Netlink) {
+        let _ = sock;
+        match Netlink::open().map_err(net::Error::from).and_then(|mut sock| lease.retire(&mut sock)) {
+            Ok(retired) => self.retired.push(retired),
+            Err(e) => log::warn!("{e}"),
+        }
+    }
+
+    /// Gives back what was made for the container; the monitor's own cgroups stay.
+    pub fn release_container(&mut self) {
+        if let Some(profile) = self.profile.take() {
+            warn(profile.release());
+        }
+        if let Some(payload) = self.payload.take() {
+            warn(payload.release());
+        }
+        if let Some(pin) = self.rootfs.take() {
+            pin.release();
+        }
+    }
+
+    /// Gives back the monitor's cgroups.
+    pub fn release_monitor(&mut self) {
+        if let Some(monitor) = self.monitor.take() {
+            warn(monitor.release());
+        }
+    }
+}
+
+fn warn<E: std::error::Error>(result: Result<(), E>) {
+    if let Err(e) = result {
+        log::warn!("{e}");
+    }
+}
