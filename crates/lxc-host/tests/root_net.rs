@@ -492,3 +492,46 @@ fn a_bridge_is_made_whole_and_only_bridges_are_deleted() {
     assert!(bridge::delete(&mut sock, &name("lo")).is_err());
     assert_eq!(query::link(&mut sock, "a name longer than any").unwrap(), None);
 }
+
+/// A process in a user and a network namespace of its own.
+struct Foreign {
+    child: std::process::Child,
+    netns: OwnedFd,
+}
+
+impl Foreign {
+    fn new() -> Self {
+        let mut child = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "sh", "-c", "echo ready; exec cat"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0; 6]).unwrap();
+        let netns = ns::open_of(rustix::process::Pid::from_child(&child), "net").unwrap();
+        Foreign { child, netns }
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _gone = (self.child.kill(), self.child.wait());
+    }
+}
+
+#[test]
+fn a_guest_may_belong_to_another_user_namespace() {
+    let (lab, mut sock) = Lab::new();
+    let bridge = new_bridge(&mut sock);
+    let before = lab.links();
+    let guest = Foreign::new();
+    let lease = host::create(&[LinkSpec::Veth(fixed(&bridge))], 0, guest.netns.as_fd(), &mut sock).unwrap();
+    assert_eq!(lease.wired(), &Wired::Named(name("eth0")));
+    assert_eq!(query::interfaces(guest.netns.as_fd()).unwrap(), ["lo", "eth0"]);
+    assert_eq!(query::addresses(guest.netns.as_fd()).unwrap(), []);
+    // Back in the own namespace after the questions.
+    assert!(ip("link show vfixed").contains("master brtest"));
+    drop(guest);
+    lease.retire(&mut sock).unwrap().finish(&mut sock).unwrap();
+    assert_eq!(lab.links(), before);
+}
