@@ -10,7 +10,7 @@ use super::batch::{Batch, Refused};
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change};
 use super::name::IfName;
-use super::spec::{Admin, Gateway, GuestEnd, GuestName, LinkSpec, Origin, Subnet};
+use super::spec::{Admin, Empty, Gateway, GuestEnd, GuestName, LinkSpec, Origin, Subnet};
 use super::wired::Wired;
 
 /// A link that is set up.
@@ -51,37 +51,17 @@ struct Guest {
 impl Guest {
     fn set_up(&mut self, link: &LinkSpec, wired: &Wired) -> Result<Option<Device>> {
         let origin = link.origin();
-        let mut sock = match self.sock.take() {
-            Some(sock) => sock,
-            None if matches!(link, LinkSpec::None(_)) => return Ok(None),
-            None => Netlink::route().step(origin, "", || "open a socket in the guest".to_owned())?,
-        };
-        let done = match (link.guest(), wired.name()) {
-            (Some(end), Some(name)) => self.set_up_end(origin, end, (wired, name), &mut sock).map(Some),
-            (Some(_), None) => Err(Error::config(origin, "", "the link was not made on the host")),
-            (None, _) => {
-                let up = matches!(link, LinkSpec::Empty(empty) if empty.admin == Admin::Up);
-                if up { self.loopback(origin, &mut sock).map(|()| None) } else { Ok(None) }
+        match (link, link.guest(), wired.name()) {
+            (_, Some(end), Some(name)) => self.set_up_end(origin, end, (wired, name)).map(Some),
+            (_, Some(_), None) => Err(Error::config(origin, "", "the link was not made on the host")),
+            (LinkSpec::Empty(Empty { admin: Admin::Up, .. }), None, _) => {
+                let sock = open(&mut self.sock, origin)?;
+                let mut batch = Batch::new(origin);
+                bring_loopback_up(&mut self.loopback, &mut batch, sock)?;
+                batch.run(sock).map(|()| None)
             }
-        };
-        self.sock = Some(sock);
-        done
-    }
-
-    fn loopback(&mut self, origin: &Origin, sock: &mut Netlink) -> Result<()> {
-        let mut batch = Batch::new(origin);
-        self.add_loopback(&mut batch, sock)?;
-        batch.run(sock)
-    }
-
-    fn add_loopback(&mut self, batch: &mut Batch<'_>, sock: &Netlink) -> Result<()> {
-        if self.loopback == Admin::Down {
-            // Not 1 for sure: fallback tunnels may be registered first.
-            let lo = sock.index_of("lo").query(|| "look up \"lo\"".to_owned())?;
-            batch.push("flags", "bring \"lo\" up".to_owned(), message::set_link(lo, &up()));
-            self.loopback = Admin::Up;
+            (_, None, _) => Ok(None),
         }
-        Ok(())
     }
 
     /// Everything for one device goes to the kernel in one message; only what fails is looked at.
@@ -90,8 +70,8 @@ impl Guest {
         origin: &Origin,
         end: &GuestEnd,
         (wired, current): (&Wired, &IfName),
-        sock: &mut Netlink,
     ) -> Result<Device> {
+        let sock = open(&mut self.sock, origin)?;
         let index = sock
             .index_of(current.as_str())
             .step(origin, "", || format!("find \"{current}\" in the guest"))?;
@@ -103,7 +83,7 @@ impl Guest {
         addresses(&mut batch, index, end, current);
         if end.admin == Admin::Up {
             batch.push("flags", format!("bring \"{current}\" up"), message::set_link(index, &up()));
-            self.add_loopback(&mut batch, sock)?;
+            bring_loopback_up(&mut self.loopback, &mut batch, sock)?;
         }
         let ipv4 = end.ipv4_gateway.map(|gateway| Route::new(index, gateway));
         let ipv6 = end.ipv6_gateway.map(|gateway| Route::new(index, gateway));
@@ -127,6 +107,27 @@ impl Guest {
         };
         Ok(Device { link: origin.index, index, name })
     }
+}
+
+fn open<'a>(sock: &'a mut Option<Netlink>, origin: &Origin) -> Result<&'a mut Netlink> {
+    match sock {
+        Some(sock) => Ok(sock),
+        None => {
+            let opened = Netlink::route().step(origin, "", || "open a socket in the guest".to_owned())?;
+            Ok(sock.insert(opened))
+        }
+    }
+}
+
+/// Adds the request, unless it was made for another link.
+fn bring_loopback_up(state: &mut Admin, batch: &mut Batch<'_>, sock: &Netlink) -> Result<()> {
+    if *state == Admin::Down {
+        // Not 1 for sure: fallback tunnels may be registered first.
+        let lo = sock.index_of("lo").query(|| "look up \"lo\"".to_owned())?;
+        batch.push("flags", "bring \"lo\" up".to_owned(), message::set_link(lo, &up()));
+        *state = Admin::Up;
+    }
+    Ok(())
 }
 
 fn up() -> Change<'static> {

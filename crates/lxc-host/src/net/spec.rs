@@ -239,14 +239,19 @@ impl LinkSpec {
         }
     }
 
-    /// Finds what upstream would only find in the guest, before anything is made: a gateway needs `flags`
-    /// and an address of its family (an IPv6 link-local gateway needs none).
+    /// Finds before anything is made what upstream would only find afterwards: a gateway needs `flags` and an
+    /// address of its family (an IPv6 link-local gateway needs none); `veth.pair` is a name, not a pattern.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the key of the gateway.
+    /// [`Error::Config`] naming the key.
     pub fn check(&self) -> Result<()> {
         let Some(guest) = self.guest() else { return Ok(()) };
         let refuse = |key, reason: &str| Err(Error::config(self.origin(), key, reason));
+        if let LinkSpec::Veth(Veth { host: HostEnd { name: HostName::Fixed(name), .. }, .. }) = self
+            && name.is_pattern()
+        {
+            return refuse("veth.pair", "the name must not hold a pattern for the kernel to fill in");
+        }
         let up = guest.admin == Admin::Up;
         if guest.ipv4_gateway.is_some() {
             if !up {
@@ -325,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn gateways_need_addresses_and_flags() {
+    fn what_cannot_work_is_found_beforehand() {
         let mut spec = veth(3, None);
         spec.guest.ipv4_gateway = Some(Gateway::Device);
         let text = LinkSpec::Veth(spec.clone()).check().unwrap_err().to_string();
@@ -335,6 +340,10 @@ mod tests {
         assert_eq!(LinkSpec::Veth(spec.clone()).check(), Ok(()));
         spec.guest.admin = Admin::Down;
         assert!(LinkSpec::Veth(spec.clone()).check().is_err());
+
+        let mut spec = veth(0, None);
+        spec.host.name = HostName::Fixed("v%d".parse().unwrap());
+        assert!(LinkSpec::Veth(spec).check().unwrap_err().to_string().starts_with("lxc.net.0.veth.pair"));
 
         let mut spec = veth(0, None);
         spec.guest.ipv6_gateway = Some(Gateway::Address("fd00::1".parse().unwrap()));

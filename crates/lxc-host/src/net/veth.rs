@@ -85,21 +85,20 @@ fn make(spec: &Veth, mut peer: Option<IfName>, pair: Pair<'_>, sock: &mut Netlin
             HostName::Fixed(name) => name.clone(),
             HostName::Random => random()?,
         };
-        let passing = if peer.is_none() { Some(random()?) } else { None };
-        let Some(peer_name) = peer.as_ref().or(passing.as_ref()) else { continue };
+        // The name and what it will be to the guest.
+        let (peer_name, wired): (IfName, fn(IfName) -> Wired) = match &peer {
+            Some(name) => (name.clone(), Wired::Named),
+            None => (random()?, Wired::Unnamed),
+        };
         let mac = host_mac()?;
         let (rx_queues, tx_queues) = (spec.rx_queues, spec.tx_queues);
         let host = End { name: &name, mac: Some(mac), mtu, rx_queues, tx_queues, up };
-        let other = End { name: peer_name, mac: spec.hwaddr, mtu, rx_queues, tx_queues, up: false };
+        let other = End { name: &peer_name, mac: spec.hwaddr, mtu, rx_queues, tx_queues, up: false };
         match sock.run(&[message::new_veth(&host, &other, guest)]) {
             Ok(()) => {
                 let what = || format!("find the new link \"{name}\"");
                 let index = sock.index_of(name.as_str()).step(&spec.origin, "", what)?;
-                let wired = match peer {
-                    Some(name) => Wired::Named(name),
-                    None => Wired::Unnamed(peer_name.clone()),
-                };
-                return Ok(Lease::new(Device::new(index, name, mac, &spec.host.name), wired));
+                return Ok(Lease::new(Device::new(index, name, mac, &spec.host.name), wired(peer_name)));
             }
             Err(e) if e.errno() != Some(Errno::EXIST) => {
                 return Err(e)
