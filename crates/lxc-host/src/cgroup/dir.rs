@@ -48,9 +48,9 @@ impl Dir {
     /// # Errors
     /// Those of `fstatfs`.
     pub fn is_v2(&self) -> Result<bool> {
-        const CGROUP2_MAGIC: i64 = 0x6367_7270;
+        const CGROUP2_MAGIC: rustix::fs::FsWord = 0x6367_7270;
         let fs = rustix::fs::fstatfs(&self.fd).op("fstatfs", &self.path)?;
-        Ok(i64::from(fs.f_type) == CGROUP2_MAGIC)
+        Ok(fs.f_type == CGROUP2_MAGIC)
     }
 
     /// Where the directory is, for messages.
@@ -232,6 +232,23 @@ impl Dir {
             }
         })?;
         Ok(all)
+    }
+}
+
+/// Sets the process' file creation mask for directories that everybody may look into, and the old one
+/// back when dropped.
+#[derive(Debug)]
+pub(super) struct OpenMask(Mode);
+
+impl OpenMask {
+    pub(super) fn set() -> OpenMask {
+        OpenMask(rustix::process::umask(Mode::from_raw_mode(0o022)))
+    }
+}
+
+impl Drop for OpenMask {
+    fn drop(&mut self) {
+        rustix::process::umask(self.0);
     }
 }
 

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use rustix::mount::MountFlags;
 
 use super::Error;
+use super::dir::OpenMask;
 use super::layout::Version;
 use super::mounts::{Branch, MountPlan, OwnGroup, Rights};
 
@@ -76,6 +77,7 @@ pub fn mount(plan: &MountPlan, rootfs: BorrowedFd<'_>) -> Result<(), Error> {
         }
         MountPlan::Tree(branches) => {
             mount_tmpfs(&beneath(rootfs, Path::new(TARGET))?)?;
+            let _mask = OpenMask::set();
             // Again: the first descriptor is of what lies below the tmpfs now.
             let top = beneath(rootfs, Path::new(TARGET))?;
             branches.iter().try_for_each(|branch| mount_branch(&top, branch))

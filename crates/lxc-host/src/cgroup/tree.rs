@@ -7,7 +7,7 @@ use std::time::Duration;
 use lxc_sys::Error as SysError;
 use rustix::io::Errno;
 
-use super::dir::Dir;
+use super::dir::{Dir, OpenMask};
 use super::layout::{Hierarchies, Hierarchy, Version};
 use super::spec::Clash;
 use super::{Error, Warning, cpuset};
@@ -86,6 +86,7 @@ pub(super) fn make_everywhere(
     needed: &dyn Fn(&Hierarchy) -> bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<(PathBuf, Vec<Group>), Error> {
+    let _mask = OpenMask::set();
     let mut usable: Vec<&Arc<Hierarchy>> = host.iter().collect();
     for suffix in 0..=LAST_SUFFIX {
         let name = match suffix {
