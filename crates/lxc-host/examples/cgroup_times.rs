@@ -1,0 +1,107 @@
+//! What a container's cgroups cost: the time of each step of a start and stop, in microseconds (the
+//! least, the median, and the greatest of some runs). Needs root.
+//!
+//! `cargo run --release -p lxc-host --example cgroup_times [RUNS]`
+#![allow(clippy::print_stdout, reason = "a program")]
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use lxc_host::cgroup::spec::{Family, Need, Setting};
+use lxc_host::cgroup::{Base, Born, CgroupSpec, Hierarchies, MonitorLease, Names, NamesConfig, PayloadLease};
+use rustix::process::Pid;
+
+const RULES: [(&str, &str); 12] = [
+    ("devices.deny", "a"),
+    ("devices.allow", "c *:* m"),
+    ("devices.allow", "b *:* m"),
+    ("devices.allow", "c 1:3 rwm"),
+    ("devices.allow", "c 1:5 rwm"),
+    ("devices.allow", "c 1:7 rwm"),
+    ("devices.allow", "c 5:0 rwm"),
+    ("devices.allow", "c 5:1 rwm"),
+    ("devices.allow", "c 5:2 rwm"),
+    ("devices.allow", "c 1:8 rwm"),
+    ("devices.allow", "c 1:9 rwm"),
+    ("devices.allow", "c 136:* rwm"),
+];
+
+fn spec(name: &str) -> Result<CgroupSpec, Box<dyn Error>> {
+    let setting = |family: Family, (file, value): (&str, &str)| Setting {
+        family,
+        file: file.to_owned(),
+        value: value.to_owned(),
+        origin: format!("{file} = {value}"),
+        need: Need::Required,
+    };
+    let v1 = RULES.into_iter().map(|rule| setting(Family::V1, rule));
+    let v2 = RULES.into_iter().map(|rule| setting(Family::V2, rule));
+    Ok(CgroupSpec {
+        names: Names::resolve(&NamesConfig { name, ..NamesConfig::default() })?,
+        settings: v1.chain(v2).collect(),
+        owner: None,
+        via: Default::default(),
+    })
+}
+
+/// Runs a step and notes its time.
+fn step<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let result = work();
+    times.push(begun.elapsed());
+    result
+}
+
+const STEPS: [&str; 12] = [
+    "discover",
+    "payload create",
+    "payload birth",
+    "guest: enter v1",
+    "payload settle (not born inside: v2)",
+    "monitor create",
+    "monitor enter v1",
+    "attach devices",
+    "monitor enter unified",
+    "kill and reap",
+    "payload release",
+    "monitor release",
+];
+
+fn run(name: &str) -> Result<Vec<Duration>, Box<dyn Error>> {
+    let mut times = Vec::new();
+    let spec = spec(name)?;
+    let host = step(&mut times, || Hierarchies::discover(Base::Init, &[]))?;
+    let mut payload = step(&mut times, || PayloadLease::create(&host, &spec))?;
+    let birth = step(&mut times, || payload.birth())?;
+    step(&mut times, || birth.enter())?;
+    let mut child = std::process::Command::new("sleep").arg("100").spawn()?;
+    step(&mut times, || payload.settle(Pid::from_child(&child), Born::EntersV1))?;
+    let mut monitor = step(&mut times, || MonitorLease::create(&host, &spec.names))?;
+    step(&mut times, || monitor.enter_v1())?;
+    step(&mut times, || payload.attach_devices())?;
+    step(&mut times, || monitor.enter_unified())?;
+    step(&mut times, || {
+        payload.kill_all();
+        child.wait()
+    })?;
+    step(&mut times, || payload.release())?;
+    step(&mut times, || monitor.release())?;
+    Ok(times)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let runs = std::env::args().nth(1).and_then(|runs| runs.parse().ok()).unwrap_or(20);
+    let mut all = vec![Vec::new(); STEPS.len()];
+    for n in 0..runs {
+        for (times, time) in all.iter_mut().zip(run(&format!("times-{}-{n}", std::process::id()))?) {
+            times.push(time);
+        }
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    for (name, mut times) in STEPS.iter().zip(all) {
+        times.sort();
+        let at = |index: usize| times.get(index).map_or(0, Duration::as_micros);
+        println!("{name:38} {:7} {:7} {:7}", at(0), at(times.len() / 2), at(times.len().saturating_sub(1)));
+    }
+    Ok(())
+}
