@@ -83,7 +83,7 @@ const KERNEL_FILES: &[Entry] = &[all("proc"), all("sys"), all("dev")];
 /// The same, but single devices may be shown elsewhere.
 const KERNEL_FILES_BUT_DEVICES: &[Entry] = &[all("proc"), all("sys"), only("dev", &[all(".lxc*")])];
 
-/// Patterns for all paths below `dir` (which ends in a slash) that are not in the tree.
+/// Patterns for the first names on each path that leaves the tree, relative to the tree's root.
 ///
 /// A pattern language without negation needs one pattern for each place where a name can leave the
 /// names of the tree: for `net`, that is another first letter, another second one, another third one,
@@ -107,9 +107,9 @@ fn outside(dir: &str, tree: &[Entry], out: &mut Vec<String>) {
         next.dedup();
         let next: String = next.into_iter().collect();
         let other = if next.is_empty() { "?".to_owned() } else { format!("[^{next}/]") };
-        out.push(format!("{dir}{prefix}{other}*{{,/**}}"));
+        out.push(format!("{dir}{prefix}{other}*"));
         if !prefix.is_empty() && !tree.iter().any(|e| e.name == prefix) {
-            out.push(format!("{dir}{prefix}{{,/**}}"));
+            out.push(format!("{dir}{prefix}"));
         }
     }
     for entry in tree.iter().filter(|entry| !entry.below.is_empty()) {
@@ -117,10 +117,11 @@ fn outside(dir: &str, tree: &[Entry], out: &mut Vec<String>) {
     }
 }
 
-fn paths_outside(dir: &str, tree: &[Entry]) -> Vec<String> {
-    let mut out = Vec::new();
-    outside(dir, tree, &mut out);
-    out
+/// One pattern for all paths below `dir` that are not in the tree.
+fn paths_outside(dir: &str, tree: &[Entry]) -> String {
+    let mut names = Vec::new();
+    outside("", tree, &mut names);
+    format!("{dir}{{{}}}{{,/**}}", names.join(","))
 }
 
 /// The whole profile.
@@ -161,10 +162,8 @@ fn line(text: &mut String, rule: std::fmt::Arguments<'_>) {
     let _never_fails = writeln!(text, "  {rule}");
 }
 
-fn deny_writes(text: &mut String, paths: &[String]) {
-    for path in paths {
-        line(text, format_args!("deny {path} wklx,"));
-    }
+fn deny_writes(text: &mut String, path: &str) {
+    line(text, format_args!("deny {path} wklx,"));
 }
 
 /// What every container may and may not do.
@@ -190,7 +189,7 @@ fn base(text: &mut String, name: &str) {
     }
     *text += "  mount options=(rw, nosuid, nodev, noexec, remount) -> /sys/,\n";
     *text += "  mount options=(ro, nosuid, nodev, noexec, remount) -> /sys/fs/cgroup/,\n";
-    deny_writes(text, &["/proc/bus/**".to_owned()]);
+    deny_writes(text, "/proc/bus/**");
     deny_writes(text, &paths_outside("/proc/sys/fs/", &[all("binfmt_misc")]));
     for path in [
         "/proc/kcore",
@@ -204,15 +203,10 @@ fn base(text: &mut String, name: &str) {
     *text += "  deny mount fstype=debugfs -> /var/lib/ureadahead/debugfs/,\n";
     propagation(text);
     for option in ["bind", "move"] {
-        mounts_of(text, option, &paths_outside("/", KERNEL_FILES_BUT_DEVICES));
+        let sources = paths_outside("/", KERNEL_FILES_BUT_DEVICES);
+        line(text, format_args!("mount options=(rw, {option}) {sources},"));
     }
-    mounts_of(text, "rbind", &paths_outside("/", KERNEL_FILES));
-}
-
-fn mounts_of(text: &mut String, option: &str, sources: &[String]) {
-    for source in sources {
-        line(text, format_args!("mount options=(rw, {option}) {source},"));
-    }
+    line(text, format_args!("mount options=(rw, rbind) {},", paths_outside("/", KERNEL_FILES)));
 }
 
 fn propagation(text: &mut String) {
@@ -232,9 +226,7 @@ fn read_only_remounts(text: &mut String) {
             options.extend(some.map(|(_, option)| *option));
             options.extend((!atime.is_empty()).then_some(atime));
             let options = options.join(", ");
-            for place in &places {
-                line(text, format_args!("mount options=({options}) -> {place},"));
-            }
+            line(text, format_args!("mount options=({options}) -> {places},"));
         }
     }
 }
@@ -320,9 +312,7 @@ mod tests {
 
     #[test]
     fn patterns_are_what_is_outside_of_the_tree() {
-        let denied = |dir: &str, tree: &[Entry], path: &str| {
-            paths_outside(dir, tree).iter().any(|pattern| matches(pattern, path))
-        };
+        let denied = |dir: &str, tree: &[Entry], path: &str| matches(&paths_outside(dir, tree), path);
         for inside in [
             "/proc/sys/net",
             "/proc/sys/net/ipv4/ip_forward",
@@ -395,8 +385,8 @@ mod tests {
             GeneratedSpec { nesting: Nesting::Allow, privilege: Privilege::Unprivileged, ..spec("c1", "/l") };
         let nested = text(&nested, "N", Stacking::Off);
         assert!(nested.contains("\n  mount,\n") && nested.contains("change_profile -> \"N\","));
-        assert!(plain.contains("deny /proc/sys/[^fkn/]*") && !nested.contains("deny /proc/sys/[^fkn/]*"));
-        assert!(plain.contains("deny /sys/[^cdf/]*") && !nested.contains("deny /sys/[^cdf/]*"));
+        assert!(plain.contains("deny /proc/sys/{[^fkn/]*") && !nested.contains("deny /proc/sys/{[^fkn/]*"));
+        assert!(plain.contains("deny /sys/{[^cdf/]*") && !nested.contains("deny /sys/{[^cdf/]*"));
         assert!(!nested.contains("deny /proc/sys/fs/binfmt_misc/"));
     }
 }
