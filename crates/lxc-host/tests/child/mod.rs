@@ -57,7 +57,7 @@ pub fn run_in(
             unsafe { rustix::thread::unshare_unsafe(namespaces) }.unwrap();
             is_ready.write_all(b".").unwrap();
             go.read_exact(&mut [0]).unwrap();
-            work(&InGuest::declare())
+            work(&InGuest::for_tests())
         }));
         let text = answer.unwrap_or_else(|panic| match panic.downcast::<String>() {
             Ok(text) => format!("panic: {text}"),
