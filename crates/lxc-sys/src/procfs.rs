@@ -4,7 +4,7 @@
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
@@ -81,7 +81,7 @@ impl Procfs {
     /// `ELOOP` for a symbolic link, `EXDEV` for another mount or another file system, else those of
     /// `openat2`.
     pub fn open(&self, path: &str, flags: OFlags) -> Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let flags = flags | OFlags::CLOEXEC;
         let name = || format!("/proc/{path}");
         let resolve = ResolveFlags::BENEATH
             | ResolveFlags::NO_XDEV
@@ -193,6 +193,11 @@ impl Attributes {
     pub fn of_this_thread(proc: &Procfs) -> Result<Self> {
         let path = format!("{}/attr", proc.this_thread()?);
         proc.open(&path, OFlags::PATH | OFlags::DIRECTORY).map(Attributes)
+    }
+
+    /// Whether a file or a module's own directory is there.
+    pub fn has(&self, name: &str) -> bool {
+        rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// Writes one attribute; `name` is a file, or a file below a module's own directory.
