@@ -3,6 +3,7 @@
 //! Every value is valid by itself; none knows anything of this host. `Default` is what a container
 //! without any config line gets.
 
+mod access;
 mod cgroup;
 mod hook;
 mod init;
@@ -18,6 +19,7 @@ mod tty;
 use lxc_types::{IdMap, Personality};
 
 pub use crate::origin::{Origin, Sourced, Span};
+pub(crate) use access::unwritable;
 pub use cgroup::{Cgroup, CgroupDirs, CgroupSetting};
 pub use hook::{HookKind, HookVersion, Hooks};
 pub use init::{Capabilities, EnvVar, Environment, Init};
