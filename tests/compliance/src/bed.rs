@@ -80,6 +80,11 @@ mkdir -p /run/lxc /var/lib/lxc /var/log/lxc
 mount -t tmpfs -o mode=755 tmpfs /run/lxc
 mount -t tmpfs -o mode=755 tmpfs /var/log/lxc
 mount --bind "$bed/lxc" /var/lib/lxc
+for file in subuid subgid; do
+    echo root:700000:1000000 >"$bed/$file"
+    [ -e "/etc/$file" ] || : >"/etc/$file"
+    mount --bind "$bed/$file" "/etc/$file"
+done
 ip link set lo up
 ip link add lxcbr0 type bridge
 ip addr add 10.0.3.1/24 dev lxcbr0
@@ -145,6 +150,9 @@ impl Bed {
     pub fn make(tools: Tools, view: View) -> Self {
         static BEDS_MADE: AtomicU32 = AtomicU32::new(0);
         assert!(rustix::process::geteuid().is_root(), "this test starts containers: run it as root");
+        assert!(Path::new("/proc/thread-self").exists(), "this thread has a bed already");
+        // Whoever runs the tests may have another one, and it shows in modes of files.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         sweep();
         let process = std::process::id();
         let number = BEDS_MADE.fetch_add(1, Ordering::Relaxed);
@@ -206,6 +214,22 @@ impl Bed {
     #[must_use]
     pub fn run(&self, tool: &str, args: &[&str]) -> Run {
         Run::new(&self.tools.path(tool), args)
+    }
+
+    /// Gives out the addresses 10.0.3.100 and up on the bridge, until the bed is gone.
+    ///
+    /// # Panics
+    /// When busybox cannot.
+    pub fn serve_dhcp(&self) {
+        let conf = self.dir().join("udhcpd.conf");
+        let leases = self.dir().join("leases");
+        let text = format!(
+            "start 10.0.3.100\nend 10.0.3.200\ninterface lxcbr0\nlease_file {0}\npidfile {0}.pid\nopt router 10.0.3.1\n",
+            leases.display()
+        );
+        fs::write(&conf, text).expect("write udhcpd.conf");
+        fs::write(&leases, "").expect("write leases");
+        self.host(&format!("busybox udhcpd {} >/dev/null 2>&1", conf.display()));
     }
 
     /// Runs a shell script of the host.

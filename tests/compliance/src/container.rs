@@ -83,6 +83,12 @@ impl<'a> Draft<'a> {
         container
     }
 
+    /// A shell script in place of init.
+    #[must_use]
+    pub fn init(self, script: &str) -> Self {
+        self.config("lxc.init.cmd = /sbin/test-init").file("sbin/test-init", &format!("#!/bin/sh\n{script}\n"))
+    }
+
     /// Makes the container and starts it.
     ///
     /// # Panics

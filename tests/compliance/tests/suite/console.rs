@@ -84,13 +84,13 @@ fn the_end_of_the_container_ends_it() {
     assert_eq!(console.finish().0, 0);
 }
 
-const TALKS: &str = "lxc.init.cmd = /bin/sh -c 'i=0; while [ $i -lt 200 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000'";
+const TALKS: &str = "i=0; while [ $i -lt 200 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000";
 
 #[test]
 fn a_log_file() {
     let bed = Bed::new();
     let log = bed.dir().join("console.log");
-    let c = bed.container().config(&format!("{TALKS}\nlxc.console.logfile = {}", log.display())).start();
+    let c = bed.container().init(TALKS).config(&format!("lxc.console.logfile = {}", log.display())).start();
     wait_until("the last line", Duration::from_secs(5), || {
         std::fs::read_to_string(&log).is_ok_and(|text| text.ends_with("line 199 of the console\r\n"))
     });
@@ -105,9 +105,9 @@ fn a_log_file_that_rotates() {
     let log = bed.dir().join("console.log");
     let c = bed
         .container()
+        .init(&TALKS.replace("200", "2000"))
         .config(&format!(
-            "lxc.init.cmd = /bin/sh -c 'i=0; while [ $i -lt 2000 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000'\n\
-             lxc.console.logfile = {}\nlxc.console.size = 4096\nlxc.console.rotate = 1",
+            "lxc.console.logfile = {}\nlxc.console.size = 4096\nlxc.console.rotate = 1",
             log.display()
         ))
         .start();
@@ -127,11 +127,11 @@ fn the_buffer_is_written_at_the_end() {
     let log = bed.dir().join("console.log");
     let c = bed
         .container()
+        .init(TALKS)
         .config(&format!(
-            "{TALKS}\nlxc.console.buffer.size = 4096\nlxc.console.size = 65536\nlxc.console.buffer.logfile = {0}\nlxc.console.logfile = {0}",
+            "lxc.console.buffer.size = 4096\nlxc.console.size = 65536\nlxc.console.logfile = {}",
             log.display()
         ))
-        .without("lxc.console.buffer.logfile")
         .start();
     std::thread::sleep(Duration::from_millis(300));
     c.kill();
@@ -156,7 +156,7 @@ fn the_foreground_is_a_console() {
     let bed = Bed::new();
     let c = bed.container().make();
     let mut terminal = c.terminal("lxc-start", &["-F", "--", "/bin/sh", "-c", "tty; stty size; read a; echo got $a"]);
-    terminal.expect("/dev/console\r\n");
+    terminal.expect("40 100\r");
     terminal.send(b"word\n");
     terminal.expect("got word");
     assert_eq!(terminal.finish().0, 0);

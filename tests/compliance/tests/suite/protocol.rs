@@ -141,7 +141,8 @@ fn the_ring_buffer_of_the_console() {
     c.kill();
     let c = bed
         .container()
-        .config("lxc.console.buffer.size = auto\nlxc.init.cmd = /bin/sh -c 'echo to the console; exec sleep 1000'")
+        .config("lxc.console.buffer.size = auto")
+        .init("echo to the console; exec sleep 1000")
         .start();
     compliance::wait_until("text in the buffer", Duration::from_secs(5), || {
         let reply = CommandSocket::call(c.name(), CONSOLE_LOG, 0, &request(true));
@@ -175,7 +176,7 @@ fn others_may_not_ask() {
     );
     let out = compliance::Run::new(
         std::path::Path::new("setpriv"),
-        &["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-c", &script],
+        &["--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", &script],
     )
     .output()
     .ok();

@@ -81,12 +81,11 @@ fn settings_of_v2() {
 
 #[test]
 fn settings_of_the_other_version_are_ignored() {
-    let bed = Bed::with(View::Unified);
-    let c = bed.container().config("lxc.cgroup.pids.max = 50").start();
-    c.kill();
-    let bed = Bed::with(View::Legacy);
-    let c = bed.container().config("lxc.cgroup2.pids.max = 50").start();
-    c.kill();
+    for (view, setting) in [(View::Unified, "lxc.cgroup.pids.max = 50"), (View::Legacy, "lxc.cgroup2.pids.max = 50")] {
+        let bed = Bed::with(view);
+        let c = bed.container().config(setting).start();
+        c.kill();
+    }
 }
 
 #[test]
