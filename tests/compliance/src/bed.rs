@@ -106,7 +106,9 @@ struct Namespaces {
 
 impl Namespaces {
     fn of_this_thread() -> Self {
-        let open = |name: &str| OwnedFd::from(File::open(format!("/proc/thread-self/ns/{name}")).expect("namespace"));
+        let open = |name: &str| {
+            OwnedFd::from(File::open(format!("/proc/thread-self/ns/{name}")).expect("namespace"))
+        };
         Self { mount: open("mnt"), net: open("net"), pid: open("pid") }
     }
 
@@ -284,7 +286,8 @@ fn hold(dir: &Path, view: View) -> Child {
         .spawn()
         .expect("setpriv (of util-linux)");
     let mut said = [0; 6];
-    let ready = holder.stdout.as_mut().is_some_and(|out| out.read_exact(&mut said).is_ok() && &said == b"ready\n");
+    let ready =
+        holder.stdout.as_mut().is_some_and(|out| out.read_exact(&mut said).is_ok() && &said == b"ready\n");
     assert!(ready, "{}: the bed could not be made", dir.display());
     holder
 }

@@ -86,7 +86,8 @@ impl<'a> Draft<'a> {
     /// A shell script in place of init.
     #[must_use]
     pub fn init(self, script: &str) -> Self {
-        self.config("lxc.init.cmd = /sbin/test-init").file("sbin/test-init", &format!("#!/bin/sh\n{script}\n"))
+        self.config("lxc.init.cmd = /sbin/test-init")
+            .file("sbin/test-init", &format!("#!/bin/sh\n{script}\n"))
     }
 
     /// Makes the container and starts it.
@@ -259,7 +260,9 @@ impl<'a> Container<'a> {
     #[track_caller]
     pub fn wait_file(&self, path: &str) -> String {
         let file = self.rootfs().join(path);
-        crate::host::wait_until(path, Duration::from_secs(10), || fs::metadata(&file).is_ok_and(|m| m.len() > 0));
+        crate::host::wait_until(path, Duration::from_secs(10), || {
+            fs::metadata(&file).is_ok_and(|m| m.len() > 0)
+        });
         self.read(path)
     }
 }

@@ -117,7 +117,11 @@ fn processes(things: &mut BTreeSet<String>) {
         if name.bytes().all(|b| b.is_ascii_digit()) {
             let line = fs::read_to_string(format!("/proc/{name}/cmdline")).unwrap_or_default();
             let comm = fs::read_to_string(format!("/proc/{name}/comm")).unwrap_or_default();
-            things.insert(format!("process {name} {} {}", comm.trim_end(), line.replace('\0', " ").trim_end()));
+            things.insert(format!(
+                "process {name} {} {}",
+                comm.trim_end(),
+                line.replace('\0', " ").trim_end()
+            ));
         }
     }
 }

@@ -30,7 +30,8 @@ impl Terminal {
     /// When there is no terminal or no program.
     #[must_use]
     pub fn run(program: &Path, args: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&master).expect("grantpt");
         unlockpt(&master).expect("unlockpt");
         let name = ptsname(&master, Vec::new()).expect("ptsname");
@@ -84,7 +85,9 @@ impl Terminal {
     pub fn expect(&mut self, text: &str) -> String {
         let found = self.search(text, LIMIT);
         let shown = &self.pending[self.pending.len().saturating_sub(2000)..];
-        found.unwrap_or_else(|| panic!("terminal: {text:?} is not shown, but: {:?}", String::from_utf8_lossy(shown)))
+        found.unwrap_or_else(|| {
+            panic!("terminal: {text:?} is not shown, but: {:?}", String::from_utf8_lossy(shown))
+        })
     }
 
     /// What comes before the text, or `None` when it is not shown in time.
@@ -93,7 +96,10 @@ impl Terminal {
         let mut searched = 0_usize;
         loop {
             let from = searched.saturating_sub(text.len());
-            let at = self.pending[from..].windows(text.len()).position(|w| w == text.as_bytes()).map(|at| from + at);
+            let at = self.pending[from..]
+                .windows(text.len())
+                .position(|w| w == text.as_bytes())
+                .map(|at| from + at);
             if let Some(at) = at {
                 let rest = self.pending.split_off(at + text.len());
                 let mut shown = std::mem::replace(&mut self.pending, rest);

@@ -52,7 +52,8 @@ fn all_namespaces_are_the_containers() {
     let c = bed.container().start();
     let inside = c.sh("for n in mnt uts ipc net pid cgroup; do readlink /proc/self/ns/$n; done");
     let init = c.init();
-    let outside = bed.host(&format!("for n in mnt uts ipc net pid cgroup; do readlink /proc/{init}/ns/$n; done"));
+    let outside =
+        bed.host(&format!("for n in mnt uts ipc net pid cgroup; do readlink /proc/{init}/ns/$n; done"));
     assert_eq!(inside, outside);
     // On cgroup2 an attached process may be in a group of its own below the container's.
     assert_eq!(
@@ -67,7 +68,10 @@ fn some_namespaces() {
     let bed = Bed::new();
     let c = bed.container().start();
     let host = bed.host("readlink /proc/1/ns/mnt");
-    let out = c.tool("lxc-attach", &["-s", "NETWORK|UTSNAME", "--", "/bin/sh", "-c", "hostname; readlink /proc/self/ns/mnt"]);
+    let out = c.tool(
+        "lxc-attach",
+        &["-s", "NETWORK|UTSNAME", "--", "/bin/sh", "-c", "hostname; readlink /proc/self/ns/mnt"],
+    );
     assert_eq!(out.ok().stdout, format!("{}\n{host}\n", c.name()));
     let out = c.tool("lxc-attach", &["-s", "uts", "--", "/bin/hostname"]);
     assert_eq!(out.ok().stdout, format!("{}\n", c.name()));
@@ -93,7 +97,10 @@ fn environment() {
     cleared.retain(|l| !l.starts_with("PWD=") && !l.starts_with("SHLVL="));
     cleared.sort();
     assert!(has(&cleared, "container=lxc") && !has(&cleared, "CALLER=c"), "{cleared:?}");
-    assert!(has(&cleared, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), "{cleared:?}");
+    assert!(
+        has(&cleared, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        "{cleared:?}"
+    );
     let some = env(&["--clear-env", "--keep-var", "CALLER", "-v", "MORE=a b", "--set-var=LAST=x"]);
     for line in ["CALLER=c", "MORE=a b", "LAST=x", "container=lxc"] {
         assert!(has(&some, line), "{line}: {some:?}");
@@ -140,7 +147,12 @@ fn capabilities_and_no_new_privs() {
 fn elevated_cgroup_stays_outside() {
     let bed = Bed::new();
     let c = bed.container().start();
-    let out = c.tool("lxc-attach", &["--elevated-privileges=CGROUP", "-s", "UTSNAME", "--", "/bin/cat", "/proc/self/cgroup"]).ok();
+    let out = c
+        .tool(
+            "lxc-attach",
+            &["--elevated-privileges=CGROUP", "-s", "UTSNAME", "--", "/bin/cat", "/proc/self/cgroup"],
+        )
+        .ok();
     assert!(!out.stdout.contains(c.name()), "{}", out.stdout);
     let out = c.tool("lxc-attach", &["-s", "UTSNAME", "--", "/bin/cat", "/proc/self/cgroup"]).ok();
     assert!(!out.stdout.contains(c.name()), "-s means -e: {}", out.stdout);
@@ -162,8 +174,7 @@ fn bytes_through_a_pipe() {
     let mut data = vec![0; MEGABYTES << 20];
     fill(&mut data);
     let want = Sha256::digest(&data);
-    let (out, code) =
-        c.run("lxc-attach", &["--", "cat"]).input(data).limit(Duration::from_secs(60)).bytes();
+    let (out, code) = c.run("lxc-attach", &["--", "cat"]).input(data).limit(Duration::from_secs(60)).bytes();
     assert_eq!(code, 0);
     assert_eq!(out.len(), MEGABYTES << 20);
     assert_eq!(Sha256::digest(&out), want);

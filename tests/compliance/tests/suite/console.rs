@@ -7,7 +7,8 @@ use compliance::{Bed, Container, wait_until};
 /// A shell on each of two terminals and on the console.
 fn with_shells(bed: &Bed) -> Container<'_> {
     let shell = "while :; do setsid sh -c 'PS1=\"TTY> \" exec sh -i <TTY >TTY 2>&1'; done &\n";
-    let boot: String = ["/dev/tty1", "/dev/tty2", "/dev/console"].iter().map(|tty| shell.replace("TTY", tty)).collect();
+    let boot: String =
+        ["/dev/tty1", "/dev/tty2", "/dev/console"].iter().map(|tty| shell.replace("TTY", tty)).collect();
     let c = bed
         .container()
         .without("lxc.tty.max")
@@ -84,7 +85,8 @@ fn the_end_of_the_container_ends_it() {
     assert_eq!(console.finish().0, 0);
 }
 
-const TALKS: &str = "i=0; while [ $i -lt 200 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000";
+const TALKS: &str =
+    "i=0; while [ $i -lt 200 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000";
 
 #[test]
 fn a_log_file() {
@@ -147,7 +149,9 @@ fn a_console_on_a_file() {
     let c = bed.container().make();
     let path = file.to_str().expect("a path of ASCII letters");
     c.tool("lxc-start", &["-L", path, "--", "/bin/sh", "-c", "echo said; exec sleep 1000"]).ok();
-    wait_until("the line", Duration::from_secs(5), || std::fs::read_to_string(&file).is_ok_and(|t| t == "said\r\n"));
+    wait_until("the line", Duration::from_secs(5), || {
+        std::fs::read_to_string(&file).is_ok_and(|t| t == "said\r\n")
+    });
     c.kill();
 }
 
@@ -155,7 +159,8 @@ fn a_console_on_a_file() {
 fn the_foreground_is_a_console() {
     let bed = Bed::new();
     let c = bed.container().make();
-    let mut terminal = c.terminal("lxc-start", &["-F", "--", "/bin/sh", "-c", "tty; stty size; read a; echo got $a"]);
+    let mut terminal =
+        c.terminal("lxc-start", &["-F", "--", "/bin/sh", "-c", "tty; stty size; read a; echo got $a"]);
     terminal.expect("40 100\r");
     terminal.send(b"word\n");
     terminal.expect("got word");

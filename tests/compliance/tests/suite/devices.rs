@@ -16,7 +16,10 @@ fn autodev() {
         c.sh("cd /dev; for n in fd stdin stdout stderr; do readlink $n; done"),
         "/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2"
     );
-    assert_eq!(c.sh("ls /dev | tr '\\n' ' '"), "console fd full null ptmx pts random stderr stdin stdout tty urandom zero");
+    assert_eq!(
+        c.sh("ls /dev | tr '\\n' ' '"),
+        "console fd full null ptmx pts random stderr stdin stdout tty urandom zero"
+    );
     c.kill();
 }
 

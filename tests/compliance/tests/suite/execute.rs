@@ -23,7 +23,8 @@ fn exit_codes() {
 fn output_and_input() {
     let bed = Bed::new();
     let c = bed.container().make();
-    let out = c.run("lxc-execute", &["--", "/bin/sh", "-c", "cat; echo wrong >&2"]).input("given\n").output().ok();
+    let out =
+        c.run("lxc-execute", &["--", "/bin/sh", "-c", "cat; echo wrong >&2"]).input("given\n").output().ok();
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("given\n", "wrong\n"));
 }
 

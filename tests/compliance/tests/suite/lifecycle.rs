@@ -8,7 +8,8 @@ use compliance::{Bed, Inventory, Side, wait_until, without_source};
 #[test]
 fn start_and_stop_leave_nothing() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up").make();
+    let c =
+        bed.container().config("lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up").make();
     let before = Inventory::of(&bed);
     let out = c.start().ok();
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("", ""));

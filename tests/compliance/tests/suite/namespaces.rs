@@ -11,7 +11,8 @@ fn own(bed: &Bed, c: &Container<'_>) -> Vec<&'static str> {
         .iter()
         .copied()
         .filter(|kind| {
-            bed.host(&format!("readlink /proc/{init}/ns/{kind}")) != bed.host(&format!("readlink /proc/self/ns/{kind}"))
+            bed.host(&format!("readlink /proc/{init}/ns/{kind}"))
+                != bed.host(&format!("readlink /proc/self/ns/{kind}"))
         })
         .collect()
 }
@@ -53,10 +54,15 @@ fn shared_by_name_pid_and_path() {
     let bed = Bed::new();
     let first = bed.container().start();
     let init = first.init();
-    bed.host(&format!("mkdir -p {0}; touch {0}/net; mount --bind /proc/{init}/ns/net {0}/net", bed.dir().display()));
+    bed.host(&format!(
+        "mkdir -p {0}; touch {0}/net; mount --bind /proc/{init}/ns/net {0}/net",
+        bed.dir().display()
+    ));
     let path = format!("{}/net", bed.dir().display());
     let pid = init.to_string();
-    for (kind, value) in [("net", first.name()), ("net", &pid), ("net", &path), ("uts", first.name()), ("ipc", &pid)] {
+    for (kind, value) in
+        [("net", first.name()), ("net", &pid), ("net", &path), ("uts", first.name()), ("ipc", &pid)]
+    {
         let mut draft = bed.container().config(&format!("lxc.namespace.share.{kind} = {value}"));
         if kind == "uts" {
             draft = draft.without("lxc.uts.name");

@@ -107,7 +107,10 @@ fn several_interfaces() {
 fn names_on_the_host() {
     let bed = Bed::new();
     let before: Vec<String> = bed.host("ls /sys/class/net").lines().map(str::to_owned).collect();
-    let c = bed.container().config("lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up").start();
+    let c = bed
+        .container()
+        .config("lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up")
+        .start();
     let now = bed.host("ls /sys/class/net");
     let new: Vec<&str> = now.lines().filter(|name| !before.iter().any(|b| b == name)).collect();
     assert_eq!(new.len(), 1, "{new:?}");
@@ -160,7 +163,13 @@ fn scripts(version: u8) -> (String, String, String) {
 #[test]
 fn scripts_of_version_0() {
     let (name, up, down) = scripts(0);
-    assert_eq!(up, format!("{name} net up veth lxcbr0 tvscript [    lxcbr0 tvscript {name}]").replace("    lxcbr0 tvscript", "    ").replace("[     ", "[     "), "{up}");
+    assert_eq!(
+        up,
+        format!("{name} net up veth lxcbr0 tvscript [    lxcbr0 tvscript {name}]")
+            .replace("    lxcbr0 tvscript", "    ")
+            .replace("[     ", "[     "),
+        "{up}"
+    );
     assert!(down.starts_with(&format!("{name} net down veth lxcbr0 tvscript [")), "{down}");
 }
 

@@ -33,7 +33,10 @@ fn ids_and_groups() {
 #[test]
 fn supplementary_groups() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.init.groups = 20,30\nlxc.init.groups = 40\nlxc.init.cmd = /bin/sleep 1000").start();
+    let c = bed
+        .container()
+        .config("lxc.init.groups = 20,30\nlxc.init.groups = 40\nlxc.init.cmd = /bin/sleep 1000")
+        .start();
     let groups = bed.host(&format!("grep ^Groups /proc/{}/status", c.init()));
     assert_eq!(groups.split_whitespace().collect::<Vec<_>>(), ["Groups:", "20", "30", "40"]);
     c.kill();
@@ -51,7 +54,12 @@ fn no_groups_of_the_caller() {
 #[test]
 fn working_directory() {
     let bed = Bed::new();
-    let c = bed.container().file("there/file", "").config("lxc.init.cwd = /there").init("pwd >/root/cwd; exec sleep 1000").start();
+    let c = bed
+        .container()
+        .file("there/file", "")
+        .config("lxc.init.cwd = /there")
+        .init("pwd >/root/cwd; exec sleep 1000")
+        .start();
     assert_eq!(c.wait_file("root/cwd"), "/there\n");
     c.kill();
 }
@@ -60,7 +68,8 @@ fn working_directory() {
 fn capabilities_dropped() {
     let bed = Bed::new();
     let c = bed.container().config("lxc.cap.drop = sys_time sys_module\nlxc.cap.drop = mac_admin").start();
-    let bounding = c.sh("grep CapBnd /proc/1/status").split('\t').nth(1).map(|hex| u64::from_str_radix(hex, 16));
+    let bounding =
+        c.sh("grep CapBnd /proc/1/status").split('\t').nth(1).map(|hex| u64::from_str_radix(hex, 16));
     let Some(Ok(bounding)) = bounding else { panic!("no CapBnd") };
     for (name, bit) in [("sys_time", 25), ("sys_module", 16), ("mac_admin", 33)] {
         assert_eq!(bounding >> bit & 1, 0, "{name}");
@@ -115,7 +124,10 @@ fn sysctls_and_proc() {
         .without("lxc.mount.auto")
         .config("lxc.mount.auto = proc:rw\nlxc.sysctl.net.ipv4.ip_forward = 1\nlxc.sysctl.kernel.msgmax = 4242\nlxc.proc.oom_score_adj = 321")
         .start();
-    assert_eq!(c.sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/1/oom_score_adj"), "1\n4242\n321");
+    assert_eq!(
+        c.sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/1/oom_score_adj"),
+        "1\n4242\n321"
+    );
     c.kill();
     let c = bed.container().config("lxc.sysctl.kernel.nosuch = 1").make();
     c.start().expect(1);
@@ -135,8 +147,10 @@ fn no_new_privs() {
 #[test]
 fn personality() {
     let bed = Bed::new();
-    for (arch, machine) in [("i686", "i686"), ("linux32", "i686"), ("x86_64", "x86_64"), ("amd64", "x86_64")] {
-        let c = bed.container().config(&format!("lxc.arch = {arch}")).at_boot("uname -m >/root/machine").start();
+    for (arch, machine) in [("i686", "i686"), ("linux32", "i686"), ("x86_64", "x86_64"), ("amd64", "x86_64")]
+    {
+        let c =
+            bed.container().config(&format!("lxc.arch = {arch}")).at_boot("uname -m >/root/machine").start();
         assert_eq!(c.wait_file("root/machine"), format!("{machine}\n"), "{arch}");
         assert_eq!(c.sh("uname -m"), machine, "attach: {arch}");
         c.kill();

@@ -160,8 +160,15 @@ fn the_monitor() {
     assert_eq!(line, format!("[lxc monitor] /var/lib/lxc {}", c.name()));
     assert_eq!(compliance::process_parent(monitor), 1);
     assert_eq!(bed.host(&format!("readlink /proc/{monitor}/cwd")), "/");
-    assert_eq!(bed.host(&format!("for n in 0 1 2; do readlink /proc/{monitor}/fd/$n; done")), "/dev/null\n/dev/null\n/dev/null");
-    assert_eq!(bed.host(&format!("cut -d' ' -f6 /proc/{monitor}/stat")), monitor.to_string(), "a session leader");
+    assert_eq!(
+        bed.host(&format!("for n in 0 1 2; do readlink /proc/{monitor}/fd/$n; done")),
+        "/dev/null\n/dev/null\n/dev/null"
+    );
+    assert_eq!(
+        bed.host(&format!("cut -d' ' -f6 /proc/{monitor}/stat")),
+        monitor.to_string(),
+        "a session leader"
+    );
     c.kill();
 }
 

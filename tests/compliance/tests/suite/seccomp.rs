@@ -12,7 +12,10 @@ fn with_policy<'a>(bed: &'a Bed, policy: &str) -> Container<'a> {
 fn a_list_of_the_denied() {
     let bed = Bed::new();
     for word in ["blacklist", "denylist"] {
-        let c = with_policy(&bed, &format!("2\n{word}\nmkdir errno 5\nmkdirat errno 5\n[all]\nrmdir errno 17\nunlinkat errno 17\n"));
+        let c = with_policy(
+            &bed,
+            &format!("2\n{word}\nmkdir errno 5\nmkdirat errno 5\n[all]\nrmdir errno 17\nunlinkat errno 17\n"),
+        );
         c.start().ok();
         assert_eq!(c.sh("grep ^Seccomp: /proc/1/status"), "Seccomp:\t2");
         let out = c.attach(&["mkdir", "/tmp/new"]).expect(1);
@@ -90,7 +93,10 @@ fn version_1_allows_by_number() {
 #[test]
 fn rules_for_other_architectures() {
     let bed = Bed::new();
-    let c = with_policy(&bed, "2\ndenylist\n[arm]\nmkdir errno 5\n[x86_64]\nrmdir errno 17\n[all]\nreboot errno 1\n");
+    let c = with_policy(
+        &bed,
+        "2\ndenylist\n[arm]\nmkdir errno 5\n[x86_64]\nrmdir errno 17\n[all]\nreboot errno 1\n",
+    );
     c.start().ok();
     c.attach(&["mkdir", "/tmp/new"]).ok();
     let out = c.attach(&["rmdir", "/tmp/new"]).expect(1);

@@ -81,7 +81,9 @@ fn settings_of_v2() {
 
 #[test]
 fn settings_of_the_other_version_are_ignored() {
-    for (view, setting) in [(View::Unified, "lxc.cgroup.pids.max = 50"), (View::Legacy, "lxc.cgroup2.pids.max = 50")] {
+    for (view, setting) in
+        [(View::Unified, "lxc.cgroup.pids.max = 50"), (View::Legacy, "lxc.cgroup2.pids.max = 50")]
+    {
         let bed = Bed::with(view);
         let c = bed.container().config(setting).start();
         c.kill();
