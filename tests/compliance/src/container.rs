@@ -216,7 +216,6 @@ impl<'a> Container<'a> {
     ///
     /// # Panics
     /// When it does not.
-    #[must_use]
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
         self.attach(&["/bin/sh", "-c", script]).ok().stdout.trim_end().to_owned()
@@ -226,7 +225,6 @@ impl<'a> Container<'a> {
     ///
     /// # Panics
     /// When it does not.
-    #[must_use]
     #[track_caller]
     pub fn execute(&self, script: &str) -> String {
         self.tool("lxc-execute", &["--", "/bin/sh", "-c", script]).ok().stdout.trim_end().to_owned()

@@ -22,7 +22,7 @@ fn a_list_of_the_denied() {
         assert!(out.stderr.contains("Input/output error"), "{}", out.stderr);
         let out = c.attach(&["rmdir", "/mnt"]).expect(1);
         assert!(out.stderr.contains("File exists"), "{}", out.stderr);
-        let _: String = c.sh("echo works");
+        c.sh("echo works");
         c.kill();
     }
 }
@@ -59,7 +59,7 @@ fn a_list_of_the_allowed() {
     c.start().ok();
     let out = c.attach(&["mkdir", "/tmp/new"]).expect(1);
     assert!(out.stderr.contains("Function not implemented"), "{}", out.stderr);
-    let _: String = c.sh("ls /");
+    c.sh("ls /");
     c.kill();
 }
 
@@ -86,7 +86,7 @@ fn version_1_allows_by_number() {
     let c = with_policy(&bed, &policy);
     c.start().ok();
     c.attach(&["mkdir", "/tmp/new"]).expect(159);
-    let _: String = c.sh("ls /");
+    c.sh("ls /");
     c.kill();
 }
 
@@ -109,10 +109,10 @@ fn reject_force_umount() {
     let bed = Bed::new();
     let c = with_policy(&bed, "2\ndenylist\nreject_force_umount\n");
     c.start().ok();
-    let _: String = c.sh("mount -t tmpfs t /mnt");
+    c.sh("mount -t tmpfs t /mnt");
     let out = c.attach(&["umount", "-f", "/mnt"]).expect(1);
     assert!(out.stderr.contains("Permission denied"), "{}", out.stderr);
-    let _: String = c.sh("umount /mnt");
+    c.sh("umount /mnt");
     c.kill();
 }
 

@@ -61,7 +61,7 @@ fn device_rules_of_v2() {
         .make();
     bed.host(&format!("cd {}/root; mknod zero c 1 5; mknod random c 1 8", c.rootfs().display()));
     c.start().ok();
-    let _: String = c.sh("mknod /root/null c 1 3; echo x >/root/null; head -c1 /root/zero");
+    c.sh("mknod /root/null c 1 3; echo x >/root/null; head -c1 /root/zero");
     for script in ["mknod /root/full c 1 7", "echo x >/root/zero", "head -c1 /root/random"] {
         c.attach(&["sh", "-c", script]).expect(1);
     }
