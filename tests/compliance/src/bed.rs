@@ -80,6 +80,11 @@ mkdir -p /run/lxc /var/lib/lxc /var/log/lxc
 mount -t tmpfs -o mode=755 tmpfs /run/lxc
 mount -t tmpfs -o mode=755 tmpfs /var/log/lxc
 mount --bind "$bed/lxc" /var/lib/lxc
+for file in subuid subgid; do
+    echo root:700000:1000000 >"$bed/$file"
+    [ -e "/etc/$file" ] || : >"/etc/$file"
+    mount --bind "$bed/$file" "/etc/$file"
+done
 ip link set lo up
 ip link add lxcbr0 type bridge
 ip addr add 10.0.3.1/24 dev lxcbr0
@@ -101,7 +106,9 @@ struct Namespaces {
 
 impl Namespaces {
     fn of_this_thread() -> Self {
-        let open = |name: &str| OwnedFd::from(File::open(format!("/proc/thread-self/ns/{name}")).expect("namespace"));
+        let open = |name: &str| {
+            OwnedFd::from(File::open(format!("/proc/thread-self/ns/{name}")).expect("namespace"))
+        };
         Self { mount: open("mnt"), net: open("net"), pid: open("pid") }
     }
 
@@ -145,6 +152,9 @@ impl Bed {
     pub fn make(tools: Tools, view: View) -> Self {
         static BEDS_MADE: AtomicU32 = AtomicU32::new(0);
         assert!(rustix::process::geteuid().is_root(), "this test starts containers: run it as root");
+        assert!(Path::new("/proc/thread-self").exists(), "this thread has a bed already");
+        // Whoever runs the tests may have another one, and it shows in modes of files.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         sweep();
         let process = std::process::id();
         let number = BEDS_MADE.fetch_add(1, Ordering::Relaxed);
@@ -208,6 +218,22 @@ impl Bed {
         Run::new(&self.tools.path(tool), args)
     }
 
+    /// Gives out the addresses 10.0.3.100 and up on the bridge, until the bed is gone.
+    ///
+    /// # Panics
+    /// When busybox cannot.
+    pub fn serve_dhcp(&self) {
+        let conf = self.dir().join("udhcpd.conf");
+        let leases = self.dir().join("leases");
+        let text = format!(
+            "start 10.0.3.100\nend 10.0.3.200\ninterface lxcbr0\nlease_file {0}\npidfile {0}.pid\nopt router 10.0.3.1\n",
+            leases.display()
+        );
+        fs::write(&conf, text).expect("write udhcpd.conf");
+        fs::write(&leases, "").expect("write leases");
+        self.host(&format!("busybox udhcpd {} >/dev/null 2>&1", conf.display()));
+    }
+
     /// Runs a shell script of the host.
     ///
     /// # Panics
@@ -260,7 +286,8 @@ fn hold(dir: &Path, view: View) -> Child {
         .spawn()
         .expect("setpriv (of util-linux)");
     let mut said = [0; 6];
-    let ready = holder.stdout.as_mut().is_some_and(|out| out.read_exact(&mut said).is_ok() && &said == b"ready\n");
+    let ready =
+        holder.stdout.as_mut().is_some_and(|out| out.read_exact(&mut said).is_ok() && &said == b"ready\n");
     assert!(ready, "{}: the bed could not be made", dir.display());
     holder
 }

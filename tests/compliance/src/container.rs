@@ -83,6 +83,13 @@ impl<'a> Draft<'a> {
         container
     }
 
+    /// A shell script in place of init.
+    #[must_use]
+    pub fn init(self, script: &str) -> Self {
+        self.config("lxc.init.cmd = /sbin/test-init")
+            .file("sbin/test-init", &format!("#!/bin/sh\n{script}\n"))
+    }
+
     /// Makes the container and starts it.
     ///
     /// # Panics
@@ -209,7 +216,6 @@ impl<'a> Container<'a> {
     ///
     /// # Panics
     /// When it does not.
-    #[must_use]
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
         self.attach(&["/bin/sh", "-c", script]).ok().stdout.trim_end().to_owned()
@@ -219,7 +225,6 @@ impl<'a> Container<'a> {
     ///
     /// # Panics
     /// When it does not.
-    #[must_use]
     #[track_caller]
     pub fn execute(&self, script: &str) -> String {
         self.tool("lxc-execute", &["--", "/bin/sh", "-c", script]).ok().stdout.trim_end().to_owned()
@@ -253,7 +258,9 @@ impl<'a> Container<'a> {
     #[track_caller]
     pub fn wait_file(&self, path: &str) -> String {
         let file = self.rootfs().join(path);
-        crate::host::wait_until(path, Duration::from_secs(10), || fs::metadata(&file).is_ok_and(|m| m.len() > 0));
+        crate::host::wait_until(path, Duration::from_secs(10), || {
+            fs::metadata(&file).is_ok_and(|m| m.len() > 0)
+        });
         self.read(path)
     }
 }

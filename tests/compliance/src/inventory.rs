@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::bed::{Bed, cgroup_mounts, named_below};
+use crate::tools::Side;
 
 /// Everything of a bed that outlives a call: one line for each thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,15 @@ impl Inventory {
             }
             assert!(Instant::now() < end, "the host is not as before:\n{}", differences.join("\n"));
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// As [`Inventory::assert_restored`], for ours alone: Debian's LXC at times leaves the monitor's
+    /// control groups behind when a start fails.
+    #[track_caller]
+    pub fn assert_restored_by_ours(&self, bed: &Bed) {
+        if bed.tools().side() == Side::Ours {
+            self.assert_restored(bed);
         }
     }
 
@@ -107,7 +117,11 @@ fn processes(things: &mut BTreeSet<String>) {
         if name.bytes().all(|b| b.is_ascii_digit()) {
             let line = fs::read_to_string(format!("/proc/{name}/cmdline")).unwrap_or_default();
             let comm = fs::read_to_string(format!("/proc/{name}/comm")).unwrap_or_default();
-            things.insert(format!("process {name} {} {}", comm.trim_end(), line.replace('\0', " ").trim_end()));
+            things.insert(format!(
+                "process {name} {} {}",
+                comm.trim_end(),
+                line.replace('\0', " ").trim_end()
+            ));
         }
     }
 }

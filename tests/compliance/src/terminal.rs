@@ -30,7 +30,8 @@ impl Terminal {
     /// When there is no terminal or no program.
     #[must_use]
     pub fn run(program: &Path, args: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&master).expect("grantpt");
         unlockpt(&master).expect("unlockpt");
         let name = ptsname(&master, Vec::new()).expect("ptsname");
@@ -61,27 +62,55 @@ impl Terminal {
         File::from(self.master.try_clone().expect("dup")).write_all(text).expect("type");
     }
 
+    /// Types something again and again until the text is shown: for a program that may not be reading yet.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    #[track_caller]
+    pub fn nudge(&mut self, typed: &[u8], text: &str) {
+        for _ in 0..20 {
+            self.send(typed);
+            if self.search(text, Duration::from_millis(500)).is_some() {
+                return;
+            }
+        }
+        self.expect(text);
+    }
+
     /// Waits until the text is shown; hands back what came before it.
     ///
     /// # Panics
     /// When it does not come in time.
     #[track_caller]
     pub fn expect(&mut self, text: &str) -> String {
-        let end = Instant::now() + LIMIT;
+        let found = self.search(text, LIMIT);
+        let shown = &self.pending[self.pending.len().saturating_sub(2000)..];
+        found.unwrap_or_else(|| {
+            panic!("terminal: {text:?} is not shown, but: {:?}", String::from_utf8_lossy(shown))
+        })
+    }
+
+    /// What comes before the text, or `None` when it is not shown in time.
+    fn search(&mut self, text: &str, limit: Duration) -> Option<String> {
+        let end = Instant::now() + limit;
+        let mut searched = 0_usize;
         loop {
-            let at = self.pending.windows(text.len()).position(|w| w == text.as_bytes());
+            let from = searched.saturating_sub(text.len());
+            let at = self.pending[from..]
+                .windows(text.len())
+                .position(|w| w == text.as_bytes())
+                .map(|at| from + at);
             if let Some(at) = at {
                 let rest = self.pending.split_off(at + text.len());
                 let mut shown = std::mem::replace(&mut self.pending, rest);
                 shown.truncate(at);
-                return String::from_utf8_lossy(&shown).into_owned();
+                return Some(String::from_utf8_lossy(&shown).into_owned());
             }
+            searched = self.pending.len();
             let left = end.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero() && self.read(left),
-                "terminal: {text:?} is not shown, but: {:?}",
-                String::from_utf8_lossy(&self.pending)
-            );
+            if left.is_zero() || !self.read(left) {
+                return None;
+            }
         }
     }
 

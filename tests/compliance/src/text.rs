@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn other_lines_stay() {
-        for line in ["c1 doesn't exist\n", "lxc-start: No container name specified\n", "a: b.c: text: more\n"] {
+        for line in ["c1 doesn't exist\n", "lxc-start: No container name specified\n", "a: b.c: text: more\n"]
+        {
             assert_eq!(without_source(line), line);
         }
     }

@@ -91,8 +91,6 @@ impl Tools {
 
 /// `target/NAME` of the workspace, or what the environment says.
 fn prefix(variable: &str, name: &str) -> PathBuf {
-    env::var_os(variable).map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name),
-        PathBuf::from,
-    )
+    env::var_os(variable)
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name), PathBuf::from)
 }

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType, connect, recvmsg, send, socket_with,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, connect, recvmsg, send, socket_with,
 };
 
 use crate::run::wait_readable;
@@ -39,7 +39,8 @@ impl CommandSocket {
     /// When there is no socket to be had.
     #[must_use]
     pub fn open(name: &str) -> Option<Self> {
-        let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).expect("a socket");
+        let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .expect("a socket");
         let path = format!("/var/lib/lxc/{name}/command");
         let address = SocketAddrUnix::new_abstract_name(path.as_bytes()).expect("a short name");
         connect(&fd, &address).is_ok().then_some(Self { fd })
@@ -105,7 +106,8 @@ impl CommandSocket {
                 data.len()
             );
             let mut buffer = vec![0; count - data.len()];
-            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(20), ScmCredentials(1))];
+            let mut space =
+                [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(20), ScmCredentials(1))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let got = recvmsg(
                 self.fd.as_fd(),

@@ -1,1 +1,10 @@
-//! What holds for ours alone.
+//! What holds for ours alone: what Debian's LXC does not have, or gets wrong.
+//! Each fault of Debian's that a test here shows is in `doc/differences.md`.
+
+mod broken_configs;
+mod differences;
+mod faults;
+mod host_template;
+mod many;
+mod plan;
+mod quiet;

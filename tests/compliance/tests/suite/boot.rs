@@ -8,22 +8,29 @@ fn busybox(view: View) {
     let bed = Bed::with(view);
     let c = Container::known(&bed, &bed.name());
     c.tool("lxc-create", &["-t", "busybox"]).ok();
+    bed.serve_dhcp();
     let before = Inventory::of(&bed);
     c.start().ok();
     wait_until("getty", Duration::from_secs(10), || c.sh("ps").contains("getty"));
-    let mut console = c.terminal("lxc-console", &["-t", "0"]);
-    console.expect("Connected to tty 0");
-    console.send(b"\n");
-    console.expect("login: ");
+    let mut console = c.terminal("lxc-console", &["-t", "1"]);
+    console.expect("Connected to tty 1");
+    console.nudge(b"\n", "login: ");
     console.send(b"\x01q");
     assert_eq!(console.finish().0, 0);
-    assert!(c.sh("ip addr show eth0").contains("eth0"));
+    let mut console = c.terminal("lxc-console", &["-t", "0"]);
+    console.expect("Connected to tty 0");
+    console.nudge(b"\n", "# ");
+    console.send(b"tty\n");
+    console.expect("/dev/console");
+    console.send(b"\x01q");
+    assert_eq!(console.finish().0, 0);
+    assert!(c.tool("lxc-info", &["-iH"]).ok().stdout.starts_with("10.0.3.1"));
     c.tool("lxc-stop", &["-t", "15"]).ok();
     before.assert_restored(&bed);
 }
 
 #[test]
-fn busybox_has_a_getty_on_its_console() {
+fn busybox_has_a_getty_and_a_console() {
     busybox(View::Host);
 }
 

@@ -20,11 +20,13 @@ fn all_at(draft: Draft<'_>, payload: &str, monitor: &str) {
     for (controllers, path) in paths(&c) {
         assert_eq!(path, payload, "{controllers}");
     }
-    let of_monitor = c.bed().host(&format!("cut -d: -f3 /proc/{}/cgroup | sort -u", compliance::process_parent(c.init())));
+    let of_monitor =
+        c.bed().host(&format!("cut -d: -f3 /proc/{}/cgroup | sort -u", compliance::process_parent(c.init())));
     assert_eq!(of_monitor, monitor);
     c.kill();
     let left = Inventory::of(c.bed()).differences(&before);
-    let left: Vec<&String> = left.iter().filter(|thing| thing.contains("cgroup") && thing.contains("lxc.")).collect();
+    let left: Vec<&String> =
+        left.iter().filter(|thing| thing.contains("cgroup") && thing.contains("lxc.")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -54,9 +56,8 @@ fn chosen_names() {
     let bed = Bed::new();
     let id = bed.id().to_owned();
     all_at(
-        bed.container().config(&format!(
-            "lxc.cgroup.dir.monitor = m-{id}/x\nlxc.cgroup.dir.container = p-{id}/y"
-        )),
+        bed.container()
+            .config(&format!("lxc.cgroup.dir.monitor = m-{id}/x\nlxc.cgroup.dir.container = p-{id}/y")),
         &format!("/p-{id}/y"),
         &format!("/m-{id}/x"),
     );
@@ -76,7 +77,9 @@ fn half_chosen_names_are_refused() {
     for lines in [
         format!("lxc.cgroup.dir.monitor = m-{id}"),
         format!("lxc.cgroup.dir.container = p-{id}"),
-        format!("lxc.cgroup.dir = d-{id}\nlxc.cgroup.dir.monitor = m-{id}\nlxc.cgroup.dir.container = p-{id}"),
+        format!(
+            "lxc.cgroup.dir = d-{id}\nlxc.cgroup.dir.monitor = m-{id}\nlxc.cgroup.dir.container = p-{id}"
+        ),
     ] {
         let c = bed.container().config(&lines).make();
         assert_eq!(c.start().code, 1, "{lines}");
@@ -103,7 +106,8 @@ fn settings_of_v1() {
 #[test]
 fn limits_bind() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.cgroup.pids.max = 12\nlxc.cgroup.memory.limit_in_bytes = 32M").start();
+    let c =
+        bed.container().config("lxc.cgroup.pids.max = 12\nlxc.cgroup.memory.limit_in_bytes = 32M").start();
     // More processes than allowed; the shell says it cannot fork.
     assert_ne!(c.attach(&["sh", "-c", "for i in $(seq 40); do sleep 5 & done 2>/dev/null"]).code, 0);
     c.kill();
@@ -132,7 +136,7 @@ fn groups_made_inside_go_with_the_container() {
     let c = bed.container().config("lxc.mount.auto = cgroup:rw:force").make();
     let before = Inventory::of(&bed);
     c.start().ok();
-    let _: String = c.sh("for d in /sys/fs/cgroup/*/; do mkdir -p $d/inner/more 2>/dev/null; done; true");
+    c.sh("for d in /sys/fs/cgroup/*/; do mkdir -p $d/inner/more 2>/dev/null; done; true");
     c.kill();
     before.assert_restored(&bed);
 }

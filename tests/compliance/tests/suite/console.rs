@@ -7,7 +7,8 @@ use compliance::{Bed, Container, wait_until};
 /// A shell on each of two terminals and on the console.
 fn with_shells(bed: &Bed) -> Container<'_> {
     let shell = "while :; do setsid sh -c 'PS1=\"TTY> \" exec sh -i <TTY >TTY 2>&1'; done &\n";
-    let boot: String = ["/dev/tty1", "/dev/tty2", "/dev/console"].iter().map(|tty| shell.replace("TTY", tty)).collect();
+    let boot: String =
+        ["/dev/tty1", "/dev/tty2", "/dev/console"].iter().map(|tty| shell.replace("TTY", tty)).collect();
     let c = bed
         .container()
         .without("lxc.tty.max")
@@ -84,13 +85,14 @@ fn the_end_of_the_container_ends_it() {
     assert_eq!(console.finish().0, 0);
 }
 
-const TALKS: &str = "lxc.init.cmd = /bin/sh -c 'i=0; while [ $i -lt 200 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000'";
+const TALKS: &str =
+    "i=0; while [ $i -lt 200 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000";
 
 #[test]
 fn a_log_file() {
     let bed = Bed::new();
     let log = bed.dir().join("console.log");
-    let c = bed.container().config(&format!("{TALKS}\nlxc.console.logfile = {}", log.display())).start();
+    let c = bed.container().init(TALKS).config(&format!("lxc.console.logfile = {}", log.display())).start();
     wait_until("the last line", Duration::from_secs(5), || {
         std::fs::read_to_string(&log).is_ok_and(|text| text.ends_with("line 199 of the console\r\n"))
     });
@@ -105,9 +107,9 @@ fn a_log_file_that_rotates() {
     let log = bed.dir().join("console.log");
     let c = bed
         .container()
+        .init(&TALKS.replace("200", "2000"))
         .config(&format!(
-            "lxc.init.cmd = /bin/sh -c 'i=0; while [ $i -lt 2000 ]; do echo line $i of the console; i=$((i+1)); done; exec sleep 1000'\n\
-             lxc.console.logfile = {}\nlxc.console.size = 4096\nlxc.console.rotate = 1",
+            "lxc.console.logfile = {}\nlxc.console.size = 4096\nlxc.console.rotate = 1",
             log.display()
         ))
         .start();
@@ -127,11 +129,11 @@ fn the_buffer_is_written_at_the_end() {
     let log = bed.dir().join("console.log");
     let c = bed
         .container()
+        .init(TALKS)
         .config(&format!(
-            "{TALKS}\nlxc.console.buffer.size = 4096\nlxc.console.size = 65536\nlxc.console.buffer.logfile = {0}\nlxc.console.logfile = {0}",
+            "lxc.console.buffer.size = 4096\nlxc.console.size = 65536\nlxc.console.logfile = {}",
             log.display()
         ))
-        .without("lxc.console.buffer.logfile")
         .start();
     std::thread::sleep(Duration::from_millis(300));
     c.kill();
@@ -147,7 +149,9 @@ fn a_console_on_a_file() {
     let c = bed.container().make();
     let path = file.to_str().expect("a path of ASCII letters");
     c.tool("lxc-start", &["-L", path, "--", "/bin/sh", "-c", "echo said; exec sleep 1000"]).ok();
-    wait_until("the line", Duration::from_secs(5), || std::fs::read_to_string(&file).is_ok_and(|t| t == "said\r\n"));
+    wait_until("the line", Duration::from_secs(5), || {
+        std::fs::read_to_string(&file).is_ok_and(|t| t == "said\r\n")
+    });
     c.kill();
 }
 
@@ -155,8 +159,9 @@ fn a_console_on_a_file() {
 fn the_foreground_is_a_console() {
     let bed = Bed::new();
     let c = bed.container().make();
-    let mut terminal = c.terminal("lxc-start", &["-F", "--", "/bin/sh", "-c", "tty; stty size; read a; echo got $a"]);
-    terminal.expect("/dev/console\r\n");
+    let mut terminal =
+        c.terminal("lxc-start", &["-F", "--", "/bin/sh", "-c", "tty; stty size; read a; echo got $a"]);
+    terminal.expect("40 100\r");
     terminal.send(b"word\n");
     terminal.expect("got word");
     assert_eq!(terminal.finish().0, 0);

@@ -23,7 +23,8 @@ fn exit_codes() {
 fn output_and_input() {
     let bed = Bed::new();
     let c = bed.container().make();
-    let out = c.run("lxc-execute", &["--", "/bin/sh", "-c", "cat; echo wrong >&2"]).input("given\n").output().ok();
+    let out =
+        c.run("lxc-execute", &["--", "/bin/sh", "-c", "cat; echo wrong >&2"]).input("given\n").output().ok();
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("given\n", "wrong\n"));
 }
 
@@ -41,7 +42,7 @@ fn an_init_reaps() {
 fn orphans_are_waited_for() {
     let bed = Bed::new();
     let c = bed.container().make();
-    let _: String = c.execute("(sleep 0.3; echo late >/root/late) & exit 0");
+    c.execute("(sleep 0.3; echo late >/root/late) & exit 0");
     assert_eq!(c.read("root/late"), "late\n");
 }
 
@@ -49,9 +50,9 @@ fn orphans_are_waited_for() {
 fn nothing_is_left() {
     let bed = Bed::new();
     let c = bed.container().make();
-    let _: String = c.execute("true");
+    c.execute("true");
     let before = Inventory::of(&bed);
-    let _: String = c.execute("true");
+    c.execute("true");
     before.assert_restored(&bed);
 }
 

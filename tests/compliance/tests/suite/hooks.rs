@@ -42,7 +42,8 @@ fn calls(bed: &Bed) -> Vec<Call> {
             let mut words = line.split('|');
             let count = words.next().and_then(|w| w.parse().ok()).expect("a count");
             let args = words.by_ref().take(count).map(str::to_owned).collect();
-            let env = words.filter_map(|w| w.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+            let env =
+                words.filter_map(|w| w.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
             Call { args, env }
         })
         .collect()
@@ -125,7 +126,8 @@ fn version_1_has_the_environment() {
 #[test]
 fn start_hooks_run_inside() {
     let bed = Bed::new();
-    let hook = "#!/bin/sh\necho \"$@\" >/root/hook; env | grep '^LXC_NAME' >>/root/hook; hostname >>/root/hook\n";
+    let hook =
+        "#!/bin/sh\necho \"$@\" >/root/hook; env | grep '^LXC_NAME' >>/root/hook; hostname >>/root/hook\n";
     let c = bed.container().config("lxc.hook.start = /root/start").file("root/start", hook).start();
     assert_eq!(c.wait_file("root/hook"), format!("{0} lxc start\nLXC_NAME={0}\n{0}\n", c.name()));
     c.kill();
@@ -212,6 +214,7 @@ fn the_target_of_a_reboot() {
     wait_until("RUNNING", std::time::Duration::from_secs(10), || c.state() == "RUNNING");
     c.kill();
     wait_until("four calls", std::time::Duration::from_secs(5), || {
-        fs::read_to_string(&note).is_ok_and(|text| text == "stop reboot\npost-stop reboot\nstop stop\npost-stop stop\n")
+        fs::read_to_string(&note)
+            .is_ok_and(|text| text == "stop reboot\npost-stop reboot\nstop stop\npost-stop stop\n")
     });
 }

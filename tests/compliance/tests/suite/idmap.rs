@@ -8,7 +8,11 @@ fn mapped(bed: &Bed) -> Draft<'_> {
 
 /// Gives the root to the container's root user. The way to it must be open for that user.
 fn hand_over(c: &compliance::Container<'_>) {
-    c.bed().host(&format!("chmod 755 {}; chown -hR 700000:700000 {}", c.dir().display(), c.rootfs().display()));
+    c.bed().host(&format!(
+        "chmod 755 {}; chown -hR 700000:700000 {}",
+        c.dir().display(),
+        c.rootfs().display()
+    ));
 }
 
 #[test]
@@ -20,10 +24,16 @@ fn ids_are_mapped() {
     c.start().ok();
     assert_eq!(bed.host(&format!("stat -c %u:%g /proc/{}", c.init())), "700000:700000");
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(words(c.sh("cat /proc/self/uid_map /proc/self/gid_map")), ["0", "700000", "65536", "0", "700000", "65536"]);
+    assert_eq!(
+        words(c.sh("cat /proc/self/uid_map /proc/self/gid_map")),
+        ["0", "700000", "65536", "0", "700000", "65536"]
+    );
     assert_eq!(c.sh("id -u; id -g; touch /root/made; stat -c %u /root/made"), "0\n0\n0");
     assert_eq!(bed.host(&format!("stat -c %u {}/root/made", c.rootfs().display())), "700000");
-    assert_eq!(bed.tool("lxc-ls", &["-f", "-F", "UNPRIVILEGED"]).ok().stdout, "UNPRIVILEGED \ntrue         \n");
+    assert_eq!(
+        bed.tool("lxc-ls", &["-f", "-F", "UNPRIVILEGED"]).ok().stdout,
+        "UNPRIVILEGED \ntrue         \n"
+    );
     c.stop();
     before.assert_restored(&bed);
 }
@@ -35,7 +45,10 @@ fn its_cgroup_belongs_to_it() {
     hand_over(&c);
     c.start().ok();
     let dir = format!("/sys/fs/cgroup/pids/lxc.payload.{}", c.name());
-    assert_eq!(bed.host(&format!("stat -c '%u:%g %a' {dir} {dir}/cgroup.procs {dir}/tasks")), "0:700000 775\n0:700000 664\n0:700000 664");
+    assert_eq!(
+        bed.host(&format!("stat -c '%u:%g %a' {dir} {dir}/cgroup.procs {dir}/tasks")),
+        "0:700000 775\n0:700000 664\n0:700000 664"
+    );
     c.kill();
 }
 

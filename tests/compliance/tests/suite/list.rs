@@ -28,7 +28,7 @@ fn names() {
     let (a, b) = two(&bed);
     let both = format!("{}\n{}\n", a.name(), b.name());
     assert_eq!(bed.tool("lxc-ls", &["-1"]).ok().stdout, both);
-    assert_eq!(bed.tool("lxc-ls", &[]).ok().stdout, format!("{} \n{} \n", a.name(), b.name()));
+    assert_eq!(bed.tool("lxc-ls", &[]).ok().stdout, format!("{}\n{}\n", a.name(), b.name()));
     for (args, want) in [
         (&["-1", "--running"][..], vec![&b]),
         (&["-1", "--active"], vec![&b]),

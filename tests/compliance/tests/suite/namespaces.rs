@@ -11,7 +11,8 @@ fn own(bed: &Bed, c: &Container<'_>) -> Vec<&'static str> {
         .iter()
         .copied()
         .filter(|kind| {
-            bed.host(&format!("readlink /proc/{init}/ns/{kind}")) != bed.host(&format!("readlink /proc/self/ns/{kind}"))
+            bed.host(&format!("readlink /proc/{init}/ns/{kind}"))
+                != bed.host(&format!("readlink /proc/self/ns/{kind}"))
         })
         .collect()
 }
@@ -27,25 +28,9 @@ fn the_default() {
 #[test]
 fn kept() {
     let bed = Bed::new();
-    let c = bed.container().without("lxc.uts.name").config("lxc.namespace.keep = ipc uts\nlxc.namespace.keep = net").start();
-    // The second line takes the place of the first.
-    assert_eq!(own(&bed, &c), own_without(&["net"], &bed, &c));
-    c.kill();
     let c = bed.container().without("lxc.uts.name").config("lxc.namespace.keep = user net ipc time").start();
     assert_eq!(own(&bed, &c), ["mnt", "pid", "uts", "cgroup"]);
     c.kill();
-}
-
-/// `keep` means all kinds but those, user and time included: what the kernel here has of them.
-fn own_without(kept: &[&str], bed: &Bed, c: &Container<'_>) -> Vec<&'static str> {
-    let all = own(bed, c);
-    for kind in ["mnt", "pid"] {
-        assert!(all.contains(&kind), "{all:?}");
-    }
-    for kind in kept {
-        assert!(!all.contains(kind), "{all:?}");
-    }
-    all
 }
 
 #[test]
@@ -69,10 +54,15 @@ fn shared_by_name_pid_and_path() {
     let bed = Bed::new();
     let first = bed.container().start();
     let init = first.init();
-    bed.host(&format!("mkdir -p {0}; touch {0}/net; mount --bind /proc/{init}/ns/net {0}/net", bed.dir().display()));
+    bed.host(&format!(
+        "mkdir -p {0}; touch {0}/net; mount --bind /proc/{init}/ns/net {0}/net",
+        bed.dir().display()
+    ));
     let path = format!("{}/net", bed.dir().display());
     let pid = init.to_string();
-    for (kind, value) in [("net", first.name()), ("net", &pid), ("net", &path), ("uts", first.name()), ("ipc", &pid)] {
+    for (kind, value) in
+        [("net", first.name()), ("net", &pid), ("net", &path), ("uts", first.name()), ("ipc", &pid)]
+    {
         let mut draft = bed.container().config(&format!("lxc.namespace.share.{kind} = {value}"));
         if kind == "uts" {
             draft = draft.without("lxc.uts.name");
@@ -118,11 +108,11 @@ fn a_shared_pid_namespace() {
 #[test]
 fn time_offsets() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.time.offset.boot = 10d\nlxc.time.offset.monotonic = 5h").start();
+    let c = bed.container().config("lxc.time.offset.boot = 240h\nlxc.time.offset.monotonic = 5h").start();
     let inside: f64 = c.sh("cut -d' ' -f1 /proc/uptime").parse().expect("seconds");
     let outside: f64 = bed.host("cut -d' ' -f1 /proc/uptime").parse().expect("seconds");
     let offset = inside - outside;
-    assert!((863_990.0..864_010.0).contains(&offset) || (35_990.0..36_010.0).contains(&offset), "{offset}");
+    assert!((863_990.0..864_010.0).contains(&offset), "{offset}");
     assert!(own(&bed, &c).contains(&"time"));
     c.kill();
 }

@@ -12,19 +12,9 @@ fn environment_of(bed: &Bed, pid: u32) -> Vec<String> {
 #[test]
 fn environment() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.environment = FIRST=1\nlxc.environment = SECOND=a b\nlxc.environment = CALLER").make();
-    c.run("lxc-start", &[]).env("CALLER", "kept").env("OTHER", "gone").output().ok();
-    assert_eq!(environment_of(&bed, c.init()), ["CALLER=kept", "FIRST=1", "SECOND=a b", "container=lxc"]);
-    c.kill();
-}
-
-#[test]
-fn terminals_are_named_in_the_environment() {
-    let bed = Bed::new();
-    let c = bed.container().config("lxc.tty.max = 2").without("lxc.tty.max = 0").start();
-    let lines = environment_of(&bed, c.init());
-    let ttys = lines.iter().find(|line| line.starts_with("container_ttys=")).expect("container_ttys");
-    assert_eq!(ttys.split(' ').count(), 2, "{ttys}");
+    let c = bed.container().config("lxc.environment = FIRST=1\nlxc.environment = SECOND=a b").make();
+    c.run("lxc-start", &[]).env("OTHER", "gone").output().ok();
+    assert_eq!(environment_of(&bed, c.init()), ["FIRST=1", "SECOND=a b", "container=lxc"]);
     c.kill();
 }
 
@@ -36,14 +26,17 @@ fn ids_and_groups() {
         .config("lxc.init.uid = 1000\nlxc.init.gid = 1001\nlxc.init.cmd = /bin/sleep 1000")
         .start();
     let ids = bed.host(&format!("grep -E '^(Uid|Gid|Groups)' /proc/{}/status", c.init()));
-    assert_eq!(ids, "Uid:\t1000\t1000\t1000\t1000\nGid:\t1001\t1001\t1001\t1001\nGroups:\t ");
+    assert_eq!(ids, "Uid:\t1000\t1000\t1000\t1000\nGid:\t1001\t1001\t1001\t1001\nGroups:");
     c.kill();
 }
 
 #[test]
 fn supplementary_groups() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.init.groups = 20,30\nlxc.init.groups = 40\nlxc.init.cmd = /bin/sleep 1000").start();
+    let c = bed
+        .container()
+        .config("lxc.init.groups = 20,30\nlxc.init.groups = 40\nlxc.init.cmd = /bin/sleep 1000")
+        .start();
     let groups = bed.host(&format!("grep ^Groups /proc/{}/status", c.init()));
     assert_eq!(groups.split_whitespace().collect::<Vec<_>>(), ["Groups:", "20", "30", "40"]);
     c.kill();
@@ -61,8 +54,13 @@ fn no_groups_of_the_caller() {
 #[test]
 fn working_directory() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.init.cwd = /made/here\nlxc.init.cmd = /bin/sh -c 'pwd >/root/cwd; exec sleep 1000'").start();
-    assert_eq!(c.wait_file("root/cwd"), "/made/here\n");
+    let c = bed
+        .container()
+        .file("there/file", "")
+        .config("lxc.init.cwd = /there")
+        .init("pwd >/root/cwd; exec sleep 1000")
+        .start();
+    assert_eq!(c.wait_file("root/cwd"), "/there\n");
     c.kill();
 }
 
@@ -70,7 +68,8 @@ fn working_directory() {
 fn capabilities_dropped() {
     let bed = Bed::new();
     let c = bed.container().config("lxc.cap.drop = sys_time sys_module\nlxc.cap.drop = mac_admin").start();
-    let bounding = c.sh("grep CapBnd /proc/1/status").split('\t').nth(1).map(|hex| u64::from_str_radix(hex, 16));
+    let bounding =
+        c.sh("grep CapBnd /proc/1/status").split('\t').nth(1).map(|hex| u64::from_str_radix(hex, 16));
     let Some(Ok(bounding)) = bounding else { panic!("no CapBnd") };
     for (name, bit) in [("sys_time", 25), ("sys_module", 16), ("mac_admin", 33)] {
         assert_eq!(bounding >> bit & 1, 0, "{name}");
@@ -122,9 +121,13 @@ fn sysctls_and_proc() {
     let bed = Bed::new();
     let c = bed
         .container()
-        .config("lxc.sysctl.net.ipv4.ip_forward = 1\nlxc.sysctl.kernel.msgmax = 4242\nlxc.proc.oom_score_adj = 321")
+        .without("lxc.mount.auto")
+        .config("lxc.mount.auto = proc:rw\nlxc.sysctl.net.ipv4.ip_forward = 1\nlxc.sysctl.kernel.msgmax = 4242\nlxc.proc.oom_score_adj = 321")
         .start();
-    assert_eq!(c.sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/1/oom_score_adj"), "1\n4242\n321");
+    assert_eq!(
+        c.sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/1/oom_score_adj"),
+        "1\n4242\n321"
+    );
     c.kill();
     let c = bed.container().config("lxc.sysctl.kernel.nosuch = 1").make();
     c.start().expect(1);
@@ -144,8 +147,10 @@ fn no_new_privs() {
 #[test]
 fn personality() {
     let bed = Bed::new();
-    for (arch, machine) in [("i686", "i686"), ("linux32", "i686"), ("x86_64", "x86_64"), ("amd64", "x86_64")] {
-        let c = bed.container().config(&format!("lxc.arch = {arch}")).at_boot("uname -m >/root/machine").start();
+    for (arch, machine) in [("i686", "i686"), ("linux32", "i686"), ("x86_64", "x86_64"), ("amd64", "x86_64")]
+    {
+        let c =
+            bed.container().config(&format!("lxc.arch = {arch}")).at_boot("uname -m >/root/machine").start();
         assert_eq!(c.wait_file("root/machine"), format!("{machine}\n"), "{arch}");
         assert_eq!(c.sh("uname -m"), machine, "attach: {arch}");
         c.kill();
@@ -173,10 +178,7 @@ fn the_session_keyring_is_its_own() {
 #[test]
 fn open_files_do_not_leak() {
     let bed = Bed::new();
-    let c = bed.container().at_boot("ls /proc/1/fd >/root/fds").start();
-    let open = c.wait_file("root/fds");
-    let beyond: Vec<&str> = open.lines().filter(|fd| !["0", "1", "2"].contains(fd)).collect();
-    // 10 and more are the shell's own.
-    assert!(beyond.iter().all(|fd| fd.parse::<u32>().is_ok_and(|n| n >= 10)) && beyond.len() <= 1, "{open}");
+    let c = bed.container().config("lxc.init.cmd = /bin/sleep 1000").start();
+    assert_eq!(bed.host(&format!("ls /proc/{}/fd", c.init())), "0\n1\n2");
     c.kill();
 }

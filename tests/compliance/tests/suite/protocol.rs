@@ -118,7 +118,7 @@ fn the_end_comes_after_post_stop() {
         .start();
     let socket = CommandSocket::open(c.name()).expect("a monitor");
     socket.send(GET_STATE, 0, b"");
-    let _: Option<_> = socket.reply();
+    drop(socket.reply());
     // Connections that have not sent a request yet hear of the end too.
     let waiting = CommandSocket::open(c.name()).expect("a monitor");
     c.tool("lxc-stop", &["-k"]).ok();
@@ -141,7 +141,8 @@ fn the_ring_buffer_of_the_console() {
     c.kill();
     let c = bed
         .container()
-        .config("lxc.console.buffer.size = auto\nlxc.init.cmd = /bin/sh -c 'echo to the console; exec sleep 1000'")
+        .config("lxc.console.buffer.size = auto")
+        .init("echo to the console; exec sleep 1000")
         .start();
     compliance::wait_until("text in the buffer", Duration::from_secs(5), || {
         let reply = CommandSocket::call(c.name(), CONSOLE_LOG, 0, &request(true));
@@ -159,8 +160,15 @@ fn the_monitor() {
     assert_eq!(line, format!("[lxc monitor] /var/lib/lxc {}", c.name()));
     assert_eq!(compliance::process_parent(monitor), 1);
     assert_eq!(bed.host(&format!("readlink /proc/{monitor}/cwd")), "/");
-    assert_eq!(bed.host(&format!("for n in 0 1 2; do readlink /proc/{monitor}/fd/$n; done")), "/dev/null\n/dev/null\n/dev/null");
-    assert_eq!(bed.host(&format!("cut -d' ' -f6 /proc/{monitor}/stat")), monitor.to_string(), "a session leader");
+    assert_eq!(
+        bed.host(&format!("for n in 0 1 2; do readlink /proc/{monitor}/fd/$n; done")),
+        "/dev/null\n/dev/null\n/dev/null"
+    );
+    assert_eq!(
+        bed.host(&format!("cut -d' ' -f6 /proc/{monitor}/stat")),
+        monitor.to_string(),
+        "a session leader"
+    );
     c.kill();
 }
 
@@ -175,7 +183,7 @@ fn others_may_not_ask() {
     );
     let out = compliance::Run::new(
         std::path::Path::new("setpriv"),
-        &["--reuid", "65534", "--regid", "65534", "--clear-groups", "python3", "-c", &script],
+        &["--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", &script],
     )
     .output()
     .ok();

@@ -12,26 +12,19 @@ fn with_policy<'a>(bed: &'a Bed, policy: &str) -> Container<'a> {
 fn a_list_of_the_denied() {
     let bed = Bed::new();
     for word in ["blacklist", "denylist"] {
-        let c = with_policy(&bed, &format!("2\n{word}\nmkdir errno 5\nmkdirat errno 5\n[all]\nrmdir errno 17\nunlinkat errno 17\n"));
+        let c = with_policy(
+            &bed,
+            &format!("2\n{word}\nmkdir errno 5\nmkdirat errno 5\n[all]\nrmdir errno 17\nunlinkat errno 17\n"),
+        );
         c.start().ok();
         assert_eq!(c.sh("grep ^Seccomp: /proc/1/status"), "Seccomp:\t2");
         let out = c.attach(&["mkdir", "/tmp/new"]).expect(1);
         assert!(out.stderr.contains("Input/output error"), "{}", out.stderr);
         let out = c.attach(&["rmdir", "/mnt"]).expect(1);
         assert!(out.stderr.contains("File exists"), "{}", out.stderr);
-        let _: String = c.sh("echo works");
+        c.sh("echo works");
         c.kill();
     }
-}
-
-#[test]
-fn a_default_action_in_the_second_line() {
-    let bed = Bed::new();
-    let c = with_policy(&bed, "2\ndenylist errno 1\nmkdir\nmkdirat\n");
-    c.start().ok();
-    let out = c.attach(&["mkdir", "/tmp/new"]).expect(1);
-    assert!(out.stderr.contains("Operation not permitted"), "{}", out.stderr);
-    c.kill();
 }
 
 #[test]
@@ -66,7 +59,7 @@ fn a_list_of_the_allowed() {
     c.start().ok();
     let out = c.attach(&["mkdir", "/tmp/new"]).expect(1);
     assert!(out.stderr.contains("Function not implemented"), "{}", out.stderr);
-    let _: String = c.sh("ls /");
+    c.sh("ls /");
     c.kill();
 }
 
@@ -86,21 +79,24 @@ fn rules_with_arguments() {
 fn version_1_allows_by_number() {
     let bed = Bed::new();
     // All numbers but mkdir (83) and mkdirat (258) on x86-64: others get the process killed.
-    let mut policy = String::from("1\nwhitelist\n");
+    let mut policy = String::from("1\nallowlist\n");
     for number in (0..=450).filter(|n| *n != 83 && *n != 258) {
         policy.push_str(&format!("{number}\n"));
     }
     let c = with_policy(&bed, &policy);
     c.start().ok();
     c.attach(&["mkdir", "/tmp/new"]).expect(159);
-    let _: String = c.sh("ls /");
+    c.sh("ls /");
     c.kill();
 }
 
 #[test]
 fn rules_for_other_architectures() {
     let bed = Bed::new();
-    let c = with_policy(&bed, "2\ndenylist\n[x86]\nmkdir errno 5\n[x86_64]\nrmdir errno 17\n[all]\nreboot errno 1\n");
+    let c = with_policy(
+        &bed,
+        "2\ndenylist\n[arm]\nmkdir errno 5\n[x86_64]\nrmdir errno 17\n[all]\nreboot errno 1\n",
+    );
     c.start().ok();
     c.attach(&["mkdir", "/tmp/new"]).ok();
     let out = c.attach(&["rmdir", "/tmp/new"]).expect(1);
@@ -113,10 +109,10 @@ fn reject_force_umount() {
     let bed = Bed::new();
     let c = with_policy(&bed, "2\ndenylist\nreject_force_umount\n");
     c.start().ok();
-    let _: String = c.sh("mount -t tmpfs t /mnt");
+    c.sh("mount -t tmpfs t /mnt");
     let out = c.attach(&["umount", "-f", "/mnt"]).expect(1);
     assert!(out.stderr.contains("Permission denied"), "{}", out.stderr);
-    let _: String = c.sh("umount /mnt");
+    c.sh("umount /mnt");
     c.kill();
 }
 

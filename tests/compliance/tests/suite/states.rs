@@ -37,7 +37,11 @@ fn freezing_what_does_not_run() {
     let c = bed.container().make();
     let out = c.tool("lxc-freeze", &[]).expect(1);
     assert_eq!(out.stdout, "");
-    assert!(without_source(&out.stderr).starts_with(&format!("lxc-freeze: {}: ", c.name())), "{}", out.stderr);
+    assert!(
+        without_source(&out.stderr).starts_with(&format!("lxc-freeze: {}: ", c.name())),
+        "{}",
+        out.stderr
+    );
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn device_rules_of_v2() {
         .make();
     bed.host(&format!("cd {}/root; mknod zero c 1 5; mknod random c 1 8", c.rootfs().display()));
     c.start().ok();
-    let _: String = c.sh("mknod /root/null c 1 3; echo x >/root/null; head -c1 /root/zero");
+    c.sh("mknod /root/null c 1 3; echo x >/root/null; head -c1 /root/zero");
     for script in ["mknod /root/full c 1 7", "echo x >/root/zero", "head -c1 /root/random"] {
         c.attach(&["sh", "-c", script]).expect(1);
     }
@@ -81,12 +81,13 @@ fn settings_of_v2() {
 
 #[test]
 fn settings_of_the_other_version_are_ignored() {
-    let bed = Bed::with(View::Unified);
-    let c = bed.container().config("lxc.cgroup.pids.max = 50").start();
-    c.kill();
-    let bed = Bed::with(View::Legacy);
-    let c = bed.container().config("lxc.cgroup2.pids.max = 50").start();
-    c.kill();
+    for (view, setting) in
+        [(View::Unified, "lxc.cgroup.pids.max = 50"), (View::Legacy, "lxc.cgroup2.pids.max = 50")]
+    {
+        let bed = Bed::with(view);
+        let c = bed.container().config(setting).start();
+        c.kill();
+    }
 }
 
 #[test]
