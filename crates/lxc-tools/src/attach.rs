@@ -1,8 +1,10 @@
 //! `lxc-attach`: run a program, or a shell, inside a running container.
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use lxc_core::{AttachOptions, Elevated, EnvPolicy, Program, Terminal};
+use lxc_core::{AttachOptions, Elevated, EnvPolicy, Program};
 use lxc_types::{NamespaceKind, Namespaces, Personality};
 
 use crate::cli::{Common, Tool};
@@ -34,10 +36,10 @@ pub struct Attach {
     keep_env: bool,
     /// Keep this variable (with --clear-env)
     #[arg(long, value_name = "NAME")]
-    keep_var: Vec<String>,
+    keep_var: Vec<OsString>,
     /// Set a variable
     #[arg(short = 'v', long, value_name = "NAME=VALUE")]
-    set_var: Vec<String>,
+    set_var: Vec<OsString>,
     /// Write what the terminal shows to FILE
     #[arg(short = 'L', long, value_name = "FILE")]
     pty_log: Option<PathBuf>,
@@ -77,24 +79,22 @@ impl Tool for Attach {
         let options = AttachOptions {
             namespaces: self.only().map_err(Failure::said)?,
             elevated: self.elevated().map_err(Failure::said)?,
-            arch: self.personality().map_err(Failure::said)?,
+            personality: self.personality().map_err(Failure::said)?,
             remount_sys_proc: self.remount_sys_proc,
             env: if self.clear_env { EnvPolicy::Clear } else { EnvPolicy::Keep },
             keep_vars: self.keep_var,
-            set_vars: self.set_var,
+            set_vars: self.set_var.iter().map(|text| assignment(text)).collect(),
             uid: self.uid,
             gid: self.gid,
             context: self.context,
             pty_log: self.pty_log.as_deref().map(absolute).transpose()?,
-            terminal: Terminal::Auto,
-            ..AttachOptions::default()
         };
         let program = match self.common.rest.is_empty() {
             true => Program::Shell,
             false => Program::Command(self.common.rest),
         };
-        let status = container.attach(&program, &options)?.wait()?;
-        Ok(u8::try_from(status & 0xff).unwrap_or(1))
+        let exit = container.attach(&program, &options)?.wait()?;
+        Ok(u8::try_from(exit.shell_status() & 0xff).unwrap_or(1))
     }
 }
 
@@ -102,7 +102,7 @@ impl Attach {
     /// The privileges that are kept.
     fn elevated(&self) -> Result<Elevated, String> {
         // Upstream: choosing namespaces is for those who know.
-        let all = Elevated { cgroup: true, caps: true, lsm: true };
+        let all = Elevated { cgroup: true, capabilities: true, lsm: true };
         if self.namespaces.is_some() {
             self.only()?;
             return Ok(all);
@@ -116,7 +116,7 @@ impl Attach {
         for word in list.split('|') {
             match word {
                 "CGROUP" => elevated.cgroup = true,
-                "CAP" => elevated.caps = true,
+                "CAP" => elevated.capabilities = true,
                 "LSM" => elevated.lsm = true,
                 other => return Err(format!("-e: \"{other}\" is no privilege (CGROUP, CAP, LSM)")),
             }
@@ -149,6 +149,14 @@ impl Attach {
     }
 }
 
+/// `NAME=VALUE`; without `=` the value is empty.
+fn assignment(text: &OsStr) -> (OsString, OsString) {
+    let bytes = text.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
+    let value = bytes.get(end + 1..).unwrap_or_default();
+    (OsStr::from_bytes(&bytes[..end]).to_owned(), OsStr::from_bytes(value).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -162,12 +170,12 @@ mod tests {
     #[test]
     fn privileges() {
         let none = Elevated::default();
-        let all = Elevated { cgroup: true, caps: true, lsm: true };
+        let all = Elevated { cgroup: true, capabilities: true, lsm: true };
         assert_eq!(parse(&[]).elevated(), Ok(none));
         assert_eq!(parse(&["--elevated-privileges"]).elevated(), Ok(all));
         assert_eq!(
             parse(&["--elevated-privileges=CAP|LSM"]).elevated(),
-            Ok(Elevated { cgroup: false, caps: true, lsm: true })
+            Ok(Elevated { cgroup: false, capabilities: true, lsm: true })
         );
         assert_eq!(parse(&["-s", "NETWORK"]).elevated(), Ok(all));
         assert!(parse(&["--elevated-privileges=cap"]).elevated().is_err());
