@@ -68,7 +68,9 @@ impl Tool for Attach {
     fn check(&mut self) -> Result<(), String> {
         let elevated = self.elevated()?;
         if self.context.is_some() && elevated.lsm {
-            return Err("-c gives a security context, -e LSM (or -s) keeps the caller's: choose one".to_owned());
+            return Err(
+                "-c gives a security context, -e LSM (or -s) keeps the caller's: choose one".to_owned()
+            );
         }
         self.personality()?;
         Ok(())
@@ -159,12 +161,11 @@ fn assignment(text: &OsStr) -> (OsString, OsString) {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::from_words;
 
     fn parse(words: &[&str]) -> Attach {
-        Attach::try_parse_from(["lxc-attach"].iter().chain(words)).unwrap()
+        from_words(words).unwrap()
     }
 
     #[test]
@@ -172,9 +173,9 @@ mod tests {
         let none = Elevated::default();
         let all = Elevated { cgroup: true, capabilities: true, lsm: true };
         assert_eq!(parse(&[]).elevated(), Ok(none));
-        assert_eq!(parse(&["--elevated-privileges"]).elevated(), Ok(all));
+        assert_eq!(parse(&["-e"]).elevated(), Ok(all));
         assert_eq!(
-            parse(&["--elevated-privileges=CAP|LSM"]).elevated(),
+            parse(&["-eCAP|LSM"]).elevated(),
             Ok(Elevated { cgroup: false, capabilities: true, lsm: true })
         );
         assert_eq!(parse(&["-s", "NETWORK"]).elevated(), Ok(all));

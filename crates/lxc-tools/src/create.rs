@@ -99,7 +99,8 @@ impl Tool for Create {
         // An interrupted template ends, and then what it has left is removed here.
         process::ignore_signal(SIGINT);
         process::ignore_signal(SIGQUIT);
-        lxc_core::create::create(&session.lxcpath, session.name()?, &options).map_err(lxc_core::Error::from)?;
+        lxc_core::create::create(&session.lxcpath, session.name()?, &options)
+            .map_err(lxc_core::Error::from)?;
         Ok(0)
     }
 }
@@ -123,10 +124,14 @@ impl Create {
         if (self.fstype.is_some() || self.fssize.is_some()) && !sized {
             return Err("--fstype and --fssize are only valid with -B lvm, loop or rbd".to_owned());
         }
-        if [&self.lvname, &self.vgname, &self.thinpool].iter().any(|o| o.is_some()) && kind != StorageKind::Lvm {
+        if [&self.lvname, &self.vgname, &self.thinpool].iter().any(|o| o.is_some())
+            && kind != StorageKind::Lvm
+        {
             return Err("--lvname, --vgname and --thinpool are only valid with -B lvm".to_owned());
         }
-        if [&self.rbdname, &self.rbdpool, &self.rbduser].iter().any(|o| o.is_some()) && kind != StorageKind::Rbd {
+        if [&self.rbdname, &self.rbdpool, &self.rbduser].iter().any(|o| o.is_some())
+            && kind != StorageKind::Rbd
+        {
             return Err("--rbdname, --rbdpool and --rbduser are only valid with -B rbd".to_owned());
         }
         if self.zfsroot.is_some() && kind != StorageKind::Zfs {
@@ -134,7 +139,9 @@ impl Create {
         }
         match &self.dir {
             Some(_) if kind != StorageKind::Dir => Err("--dir is only valid with -B dir".to_owned()),
-            Some(dir) if !dir.is_absolute() => Err(format!("--dir must be an absolute path, not {}", dir.display())),
+            Some(dir) if !dir.is_absolute() => {
+                Err(format!("--dir must be an absolute path, not {}", dir.display()))
+            }
             _ => Ok(kind),
         }
     }
@@ -142,12 +149,11 @@ impl Create {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::from_words;
 
     fn storage(words: &str) -> Result<StorageKind, String> {
-        Create::try_parse_from(std::iter::once("lxc-create").chain(words.split_whitespace())).unwrap().storage()
+        from_words::<Create>(&words.split_whitespace().collect::<Vec<_>>()).unwrap().storage()
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl Tool for Info {
         lines(&gather(&container, state, show), show, &mut text);
         for key in &self.config {
             match container.config().get(key) {
-                Ok(value) => text.push_str(&key_line(key, &value, self.no_humanize && self.config.len() == 1)),
+                Ok(value) => {
+                    text.push_str(&key_line(key, &value, self.no_humanize && self.config.len() == 1))
+                }
                 Err(_) => report::line(&format!("{key} invalid")),
             }
         }
@@ -213,12 +215,11 @@ fn key_line(key: &str, value: &str, bare: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::from_words;
 
     fn show(words: &str) -> Show {
-        Info::try_parse_from(std::iter::once("lxc-info").chain(words.split_whitespace())).unwrap().show()
+        from_words::<Info>(&words.split_whitespace().collect::<Vec<_>>()).unwrap().show()
     }
 
     fn text(facts: &Facts, words: &str) -> String {

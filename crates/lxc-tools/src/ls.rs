@@ -206,7 +206,8 @@ fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
     }
     if shows(Column::Unprivileged) {
         // What runs may have been started from another text than the file now holds.
-        row.unprivileged = matches!(container.running_config_item("lxc.idmap"), Ok(Some(maps)) if !maps.is_empty());
+        row.unprivileged =
+            matches!(container.running_config_item("lxc.idmap"), Ok(Some(maps)) if !maps.is_empty());
     }
     if shows(Column::Pid) {
         row.pid = container.init_pid();

@@ -193,8 +193,7 @@ mod tests {
             ipv4: vec!["10.0.3.24".into()],
             ..Row::default()
         };
-        let grouped =
-            Row { autostart: true, groups: vec!["grpa".into(), "grpb".into()], ..stopped("p1") };
+        let grouped = Row { autostart: true, groups: vec!["grpa".into(), "grpb".into()], ..stopped("p1") };
         assert_eq!(
             render(&DEFAULT, &[running, grouped]),
             "NAME STATE   AUTOSTART GROUPS     IPV4      IPV6 UNPRIVILEGED \n\
@@ -215,7 +214,10 @@ mod tests {
             ..Row::default()
         };
         assert_eq!(
-            render(&columns("name,pid,ram,swap,interface,state").unwrap(), &[running, stopped("rs-tools-d2")]),
+            render(
+                &columns("name,pid,ram,swap,interface,state").unwrap(),
+                &[running, stopped("rs-tools-d2")]
+            ),
             "NAME        PID RAM    SWAP   INTERFACE STATE   \n\
              rs-tools-d1 767 0.64MB 0.00MB lo        RUNNING \n\
              rs-tools-d2 -   -      -      -         STOPPED \n"

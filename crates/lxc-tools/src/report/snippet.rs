@@ -25,7 +25,8 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
         let Some(span) = &diagnostic.origin else { continue };
         let file = span.file.to_path_buf();
         let text = files.entry(file).or_insert_with(|| std::fs::read_to_string(&span.file).ok());
-        let Some(line) = text.as_ref().and_then(|text| text.lines().nth(span.line.checked_sub(1)? as usize)) else {
+        let Some(line) = text.as_ref().and_then(|text| text.lines().nth(span.line.checked_sub(1)? as usize))
+        else {
             continue;
         };
         let start = line.floor_char_boundary((span.column as usize).saturating_sub(1).min(line.len()));
