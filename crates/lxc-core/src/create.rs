@@ -5,7 +5,7 @@
 
 mod config_text;
 mod host;
-pub(crate) mod rollback;
+mod rollback;
 mod template;
 
 use std::ffi::OsString;

@@ -5,6 +5,7 @@ pub(crate) mod tree;
 use std::path::{Path, PathBuf};
 
 use lxc_config::Config;
+use lxc_config::config::HookKind;
 use lxc_sys::{Error as SysError, Op};
 use lxc_types::{Name, StorageKind};
 
@@ -85,12 +86,8 @@ impl Doomed<'_> {
     pub fn remove(&self, run: &Path, hooks: &[hooks::Hook], env: &hooks::Env) -> Result<()> {
         let _lock = lock::take(run, self.lxcpath, self.name.as_str())?;
         self.check()?;
-        let version = match self.config.hooks.version {
-            lxc_config::config::HookVersion::Arguments => hooks::Version::Arguments,
-            lxc_config::config::HookVersion::Environment => hooks::Version::Environment,
-        };
-        let context = hooks::Context { name: self.name.to_string(), version };
-        hooks::run(hooks, hooks::Kind::Destroy, &context, env, &[])?;
+        let context = hooks::Context { name: self.name.to_string(), version: self.config.hooks.version };
+        hooks::run(hooks, HookKind::Destroy, &context, env, &[])?;
         if !self.config.rootfs.managed {
             return Ok(());
         }
@@ -104,7 +101,9 @@ impl Doomed<'_> {
     /// # Errors
     /// See [`Error`].
     pub fn remove_storage(&self) -> Result<()> {
-        let Some(source) = self.config.rootfs.source.as_ref().map(|source| &source.value) else { return Ok(()) };
+        let Some(source) = self.config.rootfs.source.as_ref().map(|source| &source.value) else {
+            return Ok(());
+        };
         let path = Path::new(&source.path);
         match source.kind {
             Some(StorageKind::Overlay) => {
@@ -249,7 +248,8 @@ mod tests {
 
     #[test]
     fn all_of_a_container_goes() {
-        let made = Made::new(Some(StorageKind::Dir), |lxcpath| lxcpath.join("c1/rootfs").display().to_string());
+        let made =
+            Made::new(Some(StorageKind::Dir), |lxcpath| lxcpath.join("c1/rootfs").display().to_string());
         made.remove().unwrap();
         assert_eq!(std::fs::read_dir(made.dir.path()).unwrap().count(), 0);
     }

@@ -81,7 +81,8 @@ fn listening(line: &str) -> Option<&str> {
 
 /// Whether a socket's name, without `/command`, is `lxc/` and 16 hexadecimal digits.
 fn is_hashed(path: &str) -> bool {
-    path.strip_prefix("lxc/").is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
+    path.strip_prefix("lxc/")
+        .is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]

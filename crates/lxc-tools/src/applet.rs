@@ -6,9 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::cli;
-use crate::{
-    attach, cgroup, config, console, create, destroy, execute, freeze, info, ls, start, stop, wait,
-};
+use crate::{attach, cgroup, config, console, create, destroy, execute, freeze, info, ls, start, stop, wait};
 
 /// One tool: its name without `lxc-`, and what runs it. The arguments come without the program's name.
 struct Applet {

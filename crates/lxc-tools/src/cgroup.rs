@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::cli::{Common, Rcfile, Tool};
+use crate::output;
 use crate::report::Failure;
 use crate::session::Session;
-use crate::output;
 
 /// Read or write a file in a running container's cgroup, such as cpuset.cpus
 #[derive(Debug, clap::Parser)]
@@ -35,7 +35,11 @@ impl Tool for Cgroup {
         let item = words.next().transpose()?.unwrap_or_default();
         let container = session.controllable()?;
         if !container.is_running() {
-            return Err(Failure::said(format!("'{}:{}' is not running", session.lxcpath.display(), container.name())));
+            return Err(Failure::said(format!(
+                "'{}:{}' is not running",
+                session.lxcpath.display(),
+                container.name()
+            )));
         }
         if let Some(value) = words.next() {
             container.cgroup_set(&item, &value?)?;

@@ -11,3 +11,13 @@ pub fn write(bytes: &[u8]) -> io::Result<()> {
     out.write_all(bytes)?;
     out.flush()
 }
+
+/// How many characters fit in a line: the width of the terminal at standard output, error or input; 0 if
+/// there is none.
+pub fn width() -> usize {
+    let size = |fd: std::os::fd::BorrowedFd<'_>| rustix::termios::tcgetwinsize(fd).ok();
+    let size = size(rustix::stdio::stdout())
+        .or_else(|| size(rustix::stdio::stderr()))
+        .or_else(|| size(rustix::stdio::stdin()));
+    size.map_or(0, |size| size.ws_col.into())
+}

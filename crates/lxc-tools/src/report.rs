@@ -6,7 +6,6 @@
 mod snippet;
 
 use std::error::Error as _;
-use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 
 use lxc_core::{Error, ErrorKind};
@@ -90,6 +89,12 @@ pub fn print(program: &str, name: Option<&str>, failure: &Failure) {
     drop(stderr.write_all(text.as_bytes()));
 }
 
+/// Prints a line that is no failure of the tool's on standard error.
+pub fn line(text: &str) {
+    // Nobody is left to be told when standard error is closed.
+    drop(std::io::stderr().write_all(format!("{text}\n").as_bytes()));
+}
+
 /// What [`print`] prints where there is no terminal.
 fn text(program: &str, name: Option<&str>, failure: &Failure) -> String {
     let mut prefix = format!("{program}: ");
@@ -115,8 +120,7 @@ fn engine(prefix: &str, error: &Error) -> String {
     let mut text = format!("{prefix}{error}\n");
     let mut source = error.source();
     while let Some(cause) = source {
-        // Writing to a string does not fail.
-        let _infallible = writeln!(text, "  caused by: {cause}");
+        text.push_str(&format!("  caused by: {cause}\n"));
         source = cause.source();
     }
     with_help(text, advice(error.kind()))

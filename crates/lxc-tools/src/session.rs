@@ -34,13 +34,13 @@ impl Session {
             Some(text) => Some(text.parse::<Name>().map_err(|e| Failure::said(e.to_string()))?),
             None => None,
         };
-        let dirs = Dirs::of_this_process()?;
+        let dirs = Dirs::of_this_process();
         let lxcpath = match common.lxcpath.first() {
             Some(given) => absolute(given)?,
             None => dirs.lxcpath.clone(),
         };
-        let log = log_settings(program, common, name.as_ref(), &lxcpath);
-        lxc_core::log::init(&log)?;
+        let log = log_settings(program, common);
+        lxc_core::log::init(&log, &lxcpath, name.as_ref().map(Name::as_str))?;
         let rcfile = rcfile.map(absolute).transpose()?;
         Ok(Session { dirs, lxcpath, quiet: common.quiet, log, name, rcfile })
     }
@@ -93,7 +93,7 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// `-o`, `-l` and `-q`. Without `-o` there is no log file, unless `-l` asks for the default one.
-fn log_settings(program: &str, common: &Common, name: Option<&Name>, lxcpath: &Path) -> Settings {
+fn log_settings(program: &str, common: &Common) -> Settings {
     let file = match &common.logfile {
         Some(path) if path == Path::new("none") => LogFile::None,
         Some(path) => LogFile::Path(path.clone()),
@@ -101,11 +101,10 @@ fn log_settings(program: &str, common: &Common, name: Option<&Name>, lxcpath: &P
         None => LogFile::None,
     };
     Settings {
-        level: lxc_core::log::level(common.logpriority.as_deref().unwrap_or("ERROR")),
+        // What is no level counts as the default one, as with upstream.
+        level: common.logpriority.as_deref().and_then(|text| text.parse().ok()),
         file,
         quiet: common.quiet,
         prefix: program.to_owned(),
-        name: name.map(|name| name.as_str().to_owned()),
-        lxcpath: lxcpath.to_owned(),
     }
 }

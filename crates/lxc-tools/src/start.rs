@@ -71,7 +71,11 @@ impl Tool for Start {
             mode: Mode::Start,
             argv: self.common.rest,
             run: if self.foreground { Run::Foreground } else { Run::Daemon },
-            pidfile: if self.plan { self.pidfile } else { self.pidfile.as_deref().map(pidfile).transpose()? },
+            pidfile: if self.plan {
+                self.pidfile
+            } else {
+                self.pidfile.as_deref().map(pidfile).transpose()?
+            },
             close_fds: self.close_all_fds || !self.foreground,
             log: session.log.clone(),
             quiet: session.quiet,

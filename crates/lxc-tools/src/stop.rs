@@ -92,12 +92,11 @@ impl Tool for Stop {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::from_words;
 
     fn how(words: &str) -> Result<How, &'static str> {
-        Stop::try_parse_from(std::iter::once("lxc-stop").chain(words.split_whitespace())).unwrap().how()
+        from_words::<Stop>(&words.split_whitespace().collect::<Vec<_>>()).unwrap().how()
     }
 
     fn seconds(n: u64) -> Option<Duration> {
@@ -107,18 +106,24 @@ mod tests {
     #[test]
     fn what_is_asked_for() {
         assert!(matches!(how(""), Ok(How::Shutdown { timeout, kill_after: true }) if timeout == seconds(60)));
-        assert!(matches!(how("-t=5"), Ok(How::Shutdown { timeout, kill_after: true }) if timeout == seconds(5)));
-        assert!(matches!(how("-t=-1"), Ok(How::Shutdown { timeout: None, kill_after: true })));
-        assert!(matches!(how("-W"), Ok(How::Shutdown { timeout, kill_after: false }) if timeout == seconds(0)));
-        assert!(matches!(how("--nokill"), Ok(How::Shutdown { timeout, kill_after: false }) if timeout == seconds(60)));
+        assert!(
+            matches!(how("-t 5"), Ok(How::Shutdown { timeout, kill_after: true }) if timeout == seconds(5))
+        );
+        assert!(matches!(how("-t -1"), Ok(How::Shutdown { timeout: None, kill_after: true })));
+        assert!(
+            matches!(how("-W"), Ok(How::Shutdown { timeout, kill_after: false }) if timeout == seconds(0))
+        );
+        assert!(
+            matches!(how("--nokill"), Ok(How::Shutdown { timeout, kill_after: false }) if timeout == seconds(60))
+        );
         assert!(matches!(how("-r"), Ok(How::Reboot { timeout }) if timeout == seconds(60)));
         assert!(matches!(how("-r -W"), Ok(How::Reboot { timeout }) if timeout == seconds(0)));
-        assert!(matches!(how("-k --nolock -t=0"), Ok(How::Kill)));
+        assert!(matches!(how("-k --nolock -t 0"), Ok(How::Kill)));
     }
 
     #[test]
     fn what_is_refused() {
-        for words in ["-t=-2", "-k --nokill", "-k -r", "-k -t=3", "--nolock"] {
+        for words in ["-t -2", "-k --nokill", "-k -r", "-k -t 3", "--nolock"] {
             assert!(how(words).is_err(), "{words}");
         }
     }

@@ -73,7 +73,8 @@ pub(super) fn with_line(text: &str, line: &str) -> String {
 
 /// Writes a new configuration: mode 0660 without what the umask takes.
 pub(super) fn write(path: &Path, text: &str) -> Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o660).open(path).op("open", path)?;
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(0o660).open(path).op("open", path)?;
     Ok(file.write_all(text.as_bytes()).op("write", path)?)
 }
 
@@ -120,7 +121,8 @@ mod tests {
 
     #[test]
     fn addresses_get_their_digits() {
-        let text = "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\nlxc.uts.name = xx\nlxc.net.1.hwaddr=xx:xx";
+        let text =
+            "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\nlxc.uts.name = xx\nlxc.net.1.hwaddr=xx:xx";
         assert_eq!(
             fill_addresses(text, &mut || 0xab),
             "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:bb:bb:bb\nlxc.uts.name = xx\nlxc.net.1.hwaddr=ba:bb"

@@ -118,7 +118,9 @@ fn configuration(text: &str, delta: &Path, name: &Name, init: Init, veth: bool) 
         }
     }
     if !veth {
-        out.push_str("# The default network needs a bridge that this host does not have.\nlxc.net.0.type = empty\n");
+        out.push_str(
+            "# The default network needs a bridge that this host does not have.\nlxc.net.0.type = empty\n",
+        );
     }
     out.push_str(&format!("lxc.rootfs.path = overlay:/:{}\n", delta.display()));
     out.push_str(&format!("lxc.uts.name = {name}\n"));
@@ -170,8 +172,13 @@ impl Layer {
     fn file(&self, path: &str, text: &str, mode: u32) -> Result<()> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let path = self.dir(parent)?.join(name);
-        let mut file =
-            File::options().write(true).create(true).truncate(true).mode(mode).open(&path).op("open", &path)?;
+        let mut file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&path)
+            .op("open", &path)?;
         file.write_all(text.as_bytes()).op("write", &path)?;
         Ok(file.set_permissions(std::fs::Permissions::from_mode(mode)).op("chmod", &path)?)
     }

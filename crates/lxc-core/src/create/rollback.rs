@@ -3,7 +3,7 @@
 /// A stack of undo steps. Dropping it runs them, the last one first; [`Rollback::commit`] forgets them.
 #[must_use = "dropping it undoes what was done"]
 #[derive(Default)]
-pub(crate) struct Rollback {
+pub struct Rollback {
     steps: Vec<(String, Step)>,
 }
 
@@ -11,17 +11,17 @@ type Step = Box<dyn FnOnce() -> lxc_sys::Result<()>>;
 
 impl Rollback {
     /// Nothing to undo yet.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Rollback::default()
     }
 
     /// Adds the step that undoes `what`, which was done just now.
-    pub(crate) fn push(&mut self, what: impl Into<String>, undo: impl FnOnce() -> lxc_sys::Result<()> + 'static) {
+    pub fn push(&mut self, what: impl Into<String>, undo: impl FnOnce() -> lxc_sys::Result<()> + 'static) {
         self.steps.push((what.into(), Box::new(undo)));
     }
 
     /// All went well: nothing is to be undone.
-    pub(crate) fn commit(mut self) {
+    pub fn commit(mut self) {
         self.steps.clear();
     }
 }
@@ -59,7 +59,11 @@ mod tests {
                 Ok(())
             });
         }
-        if commit { rollback.commit() } else { drop(rollback) }
+        if commit {
+            rollback.commit()
+        } else {
+            drop(rollback)
+        }
         done.take()
     }
 

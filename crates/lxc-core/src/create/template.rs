@@ -99,7 +99,11 @@ pub(super) fn run(call: &Call<'_>) -> std::result::Result<(), Error> {
 }
 
 /// Runs in the child: replaces it by the template.
-fn become_template(argv: &(CString, Vec<CString>), private: bool, quiet: bool) -> Result<std::convert::Infallible> {
+fn become_template(
+    argv: &(CString, Vec<CString>),
+    private: bool,
+    quiet: bool,
+) -> Result<std::convert::Infallible> {
     if private {
         // What is mounted from now on stays here; what the host unmounts goes here, too.
         rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)

@@ -102,7 +102,11 @@ impl Mount {
 }
 
 /// Removes an entry; one that is immutable, or whose directory is, is made mutable first.
-fn unlink(dir: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy, flags: AtFlags) -> rustix::io::Result<()> {
+fn unlink(
+    dir: BorrowedFd<'_>,
+    name: impl rustix::path::Arg + Copy,
+    flags: AtFlags,
+) -> rustix::io::Result<()> {
     match rustix::fs::unlinkat(dir, name, flags) {
         Err(Errno::PERM) => {
             make_mutable(dir)?;

@@ -52,7 +52,11 @@ pub fn normalize(command: &Command, args: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// `--name VALUE` joined to one argument; `None` when there is nothing to rewrite.
-fn long_option(command: &Command, long: &[u8], rest: &mut impl Iterator<Item = OsString>) -> Option<OsString> {
+fn long_option(
+    command: &Command,
+    long: &[u8],
+    rest: &mut impl Iterator<Item = OsString>,
+) -> Option<OsString> {
     if long.contains(&b'=') {
         return None;
     }

@@ -6,6 +6,8 @@
 
 mod getopt;
 mod options;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::ffi::OsString;
@@ -74,7 +76,8 @@ pub fn run<T: Tool>(args: Vec<OsString>) -> u8 {
         Err(code) => return code,
     };
     let (quiet, name) = (tool.common().quiet, tool.common().name.clone());
-    let outcome = Session::new(T::PROGRAM, tool.common(), tool.rcfile()).and_then(|session| tool.run(&session));
+    let outcome =
+        Session::new(T::PROGRAM, tool.common(), tool.rcfile()).and_then(|session| tool.run(&session));
     match outcome {
         Ok(code) => code,
         Err(failure) => {
@@ -177,6 +180,15 @@ fn usage_error<T: Tool>(error: &clap::Error) -> u8 {
 fn to_stderr(text: &str) {
     // Nobody is left to be told when standard error is closed.
     drop(std::io::stderr().write_all(text.as_bytes()));
+}
+
+/// The options of a command line without a program's name, before they are checked.
+#[cfg(test)]
+pub fn from_words<T: Tool>(words: &[&str]) -> Result<T, clap::Error> {
+    let command = command::<T>();
+    let args = getopt::normalize(&command, words.iter().map(OsString::from).collect());
+    let argv = std::iter::once(OsString::from(T::PROGRAM)).chain(args);
+    command.try_get_matches_from(argv).and_then(from_matches::<T>)
 }
 
 /// The methods of [`Tool`] that only hand out fields, for a tool with [`Common`] and [`Rcfile`].

@@ -19,18 +19,8 @@ const COMMON: [&str; 10] = [
 ];
 
 /// The ids of the arguments of [`super::Common`].
-const COMMON_IDS: [&str; 10] = [
-    "name",
-    "help",
-    "question",
-    "usage",
-    "version",
-    "quiet",
-    "logfile",
-    "logpriority",
-    "lxcpath",
-    "rest",
-];
+const COMMON_IDS: [&str; 10] =
+    ["name", "help", "question", "usage", "version", "quiet", "logfile", "logpriority", "lxcpath", "rest"];
 
 /// The usage of `command`, four options a line.
 pub fn text(program: &str, command: &Command) -> String {
