@@ -37,6 +37,17 @@ pub enum Error {
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Removes what is left of an ephemeral container that has stopped: as upstream, without destroy hooks.
+///
+/// # Errors
+/// See [`Error`].
+pub fn ephemeral(config: &Config, lxcpath: &Path, name: &Name) -> Result<()> {
+    let doomed = Doomed { lxcpath, name, config };
+    doomed.remove_storage()?;
+    doomed.forget_in_parents()?;
+    doomed.remove_folder()
+}
+
 /// A stopped container that is to be removed.
 #[derive(Clone, Copy, Debug)]
 pub struct Doomed<'a> {

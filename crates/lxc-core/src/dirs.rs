@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use lxc_config::system::{Caller, SystemConfig};
+
 /// The folders and programs that the engine and the tools use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dirs {
@@ -13,8 +15,8 @@ pub struct Dirs {
     pub lxcpath: PathBuf,
     /// `lxc.default_config`: the configuration of new containers.
     pub default_config: PathBuf,
-    /// The text of the global configuration; empty when there is none.
-    pub global: String,
+    /// The global configuration.
+    pub global: SystemConfig,
     /// Where templates are looked for, in order.
     pub templates: Vec<PathBuf>,
     /// Where a root file system is mounted before the container moves into it.
@@ -35,21 +37,16 @@ impl Dirs {
     /// Finds them for the calling process. Nothing is created.
     pub fn of_this_process() -> Self {
         let exe = std::fs::read_link("/proc/self/exe").unwrap_or_default();
-        let user = rustix::process::geteuid();
-        let system = if user.is_root() {
-            lxc_config::system::Paths::root()
-        } else {
-            lxc_config::system::Paths::user(std::env::var_os("HOME").as_deref().map(Path::new))
-        };
-        let global = std::fs::read_to_string(&system.global_config).unwrap_or_default();
-        let system = system.with_global(&global);
+        let home = std::env::var_os("HOME");
+        let caller = Caller::new(rustix::process::geteuid().as_raw(), home.as_deref());
+        let global = SystemConfig::new(&caller, std::fs::read_to_string(caller.config_path()).ok().as_deref());
         let prefix = prefix_of(&exe);
         Dirs {
             rootfs_mount: rootfs_mount(&prefix),
             templates: vec![prefix.join("share/lxc/templates"), PathBuf::from("/usr/share/lxc/templates")],
             run: run_dir(),
-            lxcpath: system.lxcpath,
-            default_config: system.default_config,
+            lxcpath: PathBuf::from(&global.lxcpath),
+            default_config: PathBuf::from(&global.default_config),
             global,
             prefix,
         }

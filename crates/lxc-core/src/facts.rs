@@ -46,8 +46,7 @@ impl Facts {
     /// # Errors
     /// Control groups that `lxc.cgroup.use` names and that are not there.
     pub fn gather(dirs: &Dirs, relative: bool) -> Result<Self, FactsError> {
-        let global = |key| lxc_config::system::lookup(&dirs.global, key).map(str::to_owned);
-        let only = global("lxc.cgroup.use").unwrap_or_default();
+        let only = dirs.global.cgroup_use.as_deref().unwrap_or_default();
         let only: Vec<String> = only.split(',').map(str::trim).filter(|c| !c.is_empty()).map(str::to_owned).collect();
         let base = Base::of(if relative { Relative::Yes } else { Relative::No });
         let exists = |path| rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok();
@@ -55,7 +54,7 @@ impl Facts {
             euid: rustix::process::geteuid().as_raw(),
             namespaces: Known { cgroup: exists("/proc/self/ns/cgroup"), time: exists("/proc/self/ns/time") },
             hierarchies: Hierarchies::discover(base, &only)?,
-            cgroup_pattern: global("lxc.cgroup.pattern").filter(|p| !p.is_empty()),
+            cgroup_pattern: dirs.global.cgroup_pattern.clone(),
             lsm: lxc_host::lsm::detect(),
             status: proc::read("/proc/self/status")?,
             last_cap: lxc_sys::caps::last()?,
@@ -65,7 +64,12 @@ impl Facts {
 
     /// Who writes id maps.
     pub fn id_caller(&self) -> Caller {
-        Caller::of_this_process()
+        if self.euid == 0 {
+            return Caller::Privileged;
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let gid = rustix::process::getegid().as_raw();
+        Caller::User { uid: self.euid, gid, tools: lxc_host::idmap::host::find_tools(&path) }
     }
 }
 

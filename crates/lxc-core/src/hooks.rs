@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags};
 
-use lxc_config::config::{HookKind as Kind, HookVersion as Version};
+use lxc_config::config::HookKind as Kind;
+pub use lxc_config::config::HookVersion as Version;
 use lxc_sys::{Error as SysError, Op, process};
 
 /// A hook and where the configuration names it.

@@ -1,1 +1,37 @@
 //! The engine: plan, start, monitor, commands, attach.
+//!
+//! It alone sees both the configuration and the subsystems of the host. It must never contain `unsafe`, never
+//! start a thread, and never parse a command line. Begin with [`Container`], then follow [`plan`], [`start`],
+//! [`lifecycle`] and [`monitor`].
+#![forbid(unsafe_code)]
+
+pub mod attach;
+pub mod command;
+pub mod config_file;
+pub mod container;
+pub mod create;
+pub mod destroy;
+pub mod dirs;
+mod error;
+pub mod facts;
+pub mod fault;
+pub mod hooks;
+pub mod lifecycle;
+pub mod list;
+pub mod lock;
+pub mod log;
+pub mod monitor;
+pub mod plan;
+pub mod start;
+pub mod supervise;
+
+pub use attach::{AttachOptions, Attached, Elevated, EnvPolicy, Program};
+pub use command::{Client, ClientError};
+pub use container::{
+    ConsoleSession, Container, DestroyOptions, Error, ErrorKind, LinkStats, Run, StartOptions, Started, Stats, Stop,
+    TtyChoice,
+};
+pub use create::{CreateOptions, Template};
+pub use dirs::Dirs;
+pub use monitor::Outcome;
+pub use supervise::Mode;

@@ -261,7 +261,7 @@ impl Life<'_> {
             return;
         }
         self.door.close();
-        match Netlink::open() {
+        match Netlink::route() {
             Ok(mut sock) => {
                 for link in retired {
                     if let Err(e) = link.finish(&mut sock) {

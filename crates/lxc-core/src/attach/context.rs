@@ -12,7 +12,6 @@ use lxc_sys::ns::NsFlags;
 use lxc_sys::procfs::Procfs;
 use lxc_sys::pty::Pair;
 use lxc_sys::{Error as SysError, ns, proc};
-use lxc_types::{IdKind, IdMap};
 
 use super::AttachError;
 use crate::command::{Client, ClientError};
@@ -34,7 +33,7 @@ pub struct Context {
     /// Its seccomp program.
     pub(super) seccomp: Option<Program>,
     /// Its label and who enforces it.
-    pub(super) label: lxc_host::lsm::AttachLabel,
+    pub(super) label: Option<lxc_host::lsm::Label>,
     /// `lxc.environment` and `lxc.environment.runtime`.
     pub(super) environment: Vec<(OsString, OsString)>,
     devpts: Option<OwnedFd>,
@@ -54,7 +53,7 @@ impl Context {
             procfs.read(&format!("{raw}/{file}")).map_err(|source| AttachError::Context { what, source })
         };
         let status = read("status", "status")?;
-        let hex = |field: &str| proc::status_field(&status, field).and_then(|v| u64::from_str_radix(v.trim(), 16).ok());
+        let hex = |field: &str| proc::status_field(&status, field).and_then(|v| u64::from_str_radix(std::str::from_utf8(v).ok()?, 16).ok());
         let namespaces = foreign_namespaces(pid)?;
         let root = root_ids(&read("user map", "uid_map")?, &read("group map", "gid_map")?, config);
         let seccomp = crate::plan::security::seccomp(config, &status).map_err(|e| AttachError::Config(e.to_string()))?;
@@ -62,11 +61,12 @@ impl Context {
             devpts: client.devpts_fd().ok(),
             namespaces,
             bounding: hex("CapBnd").unwrap_or(u64::MAX),
-            no_new_privs: proc::status_field(&status, "NoNewPrivs").is_some_and(|v| v.trim() == "1"),
+            no_new_privs: proc::status_field(&status, "NoNewPrivs").is_some_and(|v| v == b"1"),
             root,
             personality: crate::plan::init::personality(config),
             seccomp,
-            label: lxc_host::lsm::AttachLabel::of_process(&procfs, pid)
+            label: lxc_host::lsm::detect()
+                .label_of(&procfs, pid)
                 .map_err(|e| AttachError::Config(e.to_string()))?,
             environment: config
                 .environment
@@ -115,11 +115,8 @@ fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> 
 
 /// The ids inside that the container's set-up ran as: 0 where that is mapped, else `lxc.init.*`.
 fn root_ids(uid_map: &[u8], gid_map: &[u8], config: &Config) -> (u32, u32) {
-    let mapped = |text: &[u8], kind: IdKind| {
-        let maps: Vec<IdMap> = proc::id_map(text, kind);
-        maps.iter().any(|m| m.to_outside(0).is_some())
-    };
-    let uid = if mapped(uid_map, IdKind::User) { 0 } else { config.init.uid };
-    let gid = if mapped(gid_map, IdKind::Group) { 0 } else { config.init.gid };
+    let mapped = |text: &[u8]| proc::id_ranges(text).any(|range| range.inside == 0);
+    let uid = if mapped(uid_map) { 0 } else { config.init.uid };
+    let gid = if mapped(gid_map) { 0 } else { config.init.gid };
     (uid, gid)
 }

@@ -14,6 +14,7 @@ use lxc_host::cgroup::attach::Entry;
 use lxc_host::cgroup::dir::Dir;
 use lxc_host::idmap::guest as identity;
 use lxc_host::idmap::{Groups, Identity};
+use lxc_host::lsm::{Label, Lsm, When};
 use lxc_sys::clone::{Child, Cloned, InGuest, Request, clone};
 use lxc_sys::ns::NsFlags;
 use lxc_sys::procfs::{Attributes, Procfs};
@@ -195,9 +196,8 @@ fn become_program(
     if context.no_new_privs && !options.elevated.lsm {
         step("no_new_privs", identity::no_new_privs(guest))?;
     }
-    let label = context.label.chosen(options.context.as_deref());
-    if !options.elevated.lsm || options.context.is_some() {
-        step("label", label.apply(guest, &attributes))?;
+    if let Some(label) = label(context, options) {
+        step("label", lxc_host::lsm::guest::label(guest, &attributes, &label, When::Now))?;
     }
     if !options.elevated.lsm {
         if let Some(seccomp) = &context.seccomp {
@@ -206,7 +206,7 @@ fn become_program(
     }
     let change = user_entered || options.uid.is_some() || options.gid.is_some();
     if change {
-        step("identity", identity::become_identity(guest, Identity { uid, gid }, &Groups::Drop))?;
+        step("identity", identity::become_identity(guest, Identity { uid, gid }, &Groups::ClearIfAllowed))?;
     }
     drop((attributes, proc));
     let env = step("environment", inside.env.to_c_strings())?;
@@ -223,6 +223,17 @@ fn become_program(
     let message = [&b"x"[..], &error.errno().raw_os_error().to_ne_bytes(), error.on().as_bytes()].concat();
     socket::send(sock, &message, &[]).ok();
     process::leave(status);
+}
+
+/// The label that was asked for, else that of the container's init.
+fn label(context: &Context, options: &AttachOptions) -> Option<Label> {
+    match (&options.context, lxc_host::lsm::detect()) {
+        (Some(text), Lsm::AppArmor) => Some(Label::AppArmor(text.clone())),
+        (Some(text), Lsm::Selinux) => Some(Label::Selinux(text.clone())),
+        (Some(_), Lsm::None) => None,
+        (None, _) if options.elevated.lsm => None,
+        (None, _) => context.label.clone(),
+    }
 }
 
 fn drop_capabilities(bounding: u64) -> Result<(), SysError> {

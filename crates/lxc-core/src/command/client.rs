@@ -22,7 +22,7 @@ pub enum ClientError {
     #[error("the monitor does not answer {0:?}")]
     NoAnswer(Cmd),
     /// The monitor refused.
-    #[error("the monitor refused {0:?}: {}", text_of(*.1))]
+    #[error("the monitor refused {0:?}: {text}", text = text_of(*.1))]
     Refused(Cmd, Errno),
     /// The answer is not what the protocol says.
     #[error("the monitor's answer to {0:?} cannot be read")]

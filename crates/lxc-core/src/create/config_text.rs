@@ -2,14 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use lxc_config::Config;
-use lxc_config::diagnostic::Diagnostic;
 use lxc_sys::Op;
-use lxc_types::mac;
 
 use super::{Error, Result};
 
@@ -17,52 +15,8 @@ use super::{Error, Result};
 /// it means. No file means no lines.
 pub(super) fn read(path: Option<&Path>) -> Result<(String, Config)> {
     let Some(path) = path else { return Ok((String::new(), Config::default())) };
-    let bytes = std::fs::read(path).op("read", path)?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Err(Error::Config(vec![Diagnostic::error(format!("{}: not UTF-8", path.display()))]));
-    };
-    let config = crate::config_file::load(path).map_err(Error::Config)?;
-    let mut random = Random::new();
-    Ok((fill_addresses(&text, &mut || random.next()), config))
-}
-
-/// Random bytes from the kernel.
-struct Random(Option<File>);
-
-impl Random {
-    fn new() -> Random {
-        Random(None)
-    }
-
-    fn next(&mut self) -> u8 {
-        let mut byte = [0];
-        if self.0.is_none() {
-            self.0 = File::open("/dev/urandom").ok();
-        }
-        match self.0.as_mut().map(|file| file.read_exact(&mut byte)) {
-            Some(Ok(())) => byte[0],
-            // Without /dev/urandom addresses are less random, not wrong.
-            _ => std::process::id().to_ne_bytes()[0],
-        }
-    }
-}
-
-/// Replaces each `x` in the values of `lxc.net.N.hwaddr` by a random digit: the container keeps its address.
-fn fill_addresses(text: &str, random: &mut dyn FnMut() -> u8) -> String {
-    text.split_inclusive('\n')
-        .map(|line| match line.split_once('=') {
-            Some((key, value)) if is_hwaddr(key.trim()) => {
-                let start = value.len() - value.trim_start().len();
-                let (blank, value) = value.split_at(start);
-                format!("{key}={blank}{}", mac::fill_digits(value, random))
-            }
-            _ => line.to_owned(),
-        })
-        .collect()
-}
-
-fn is_hwaddr(key: &str) -> bool {
-    key.starts_with("lxc.net.") && key.ends_with(".hwaddr")
+    let loaded = crate::config_file::load(path).map_err(Error::Config)?;
+    Ok((String::from_utf8_lossy(&loaded.document.to_text()).into_owned(), loaded.config))
 }
 
 /// `text` and one more line.

@@ -1,7 +1,7 @@
 //! From `lxc.cgroup*` to the names and values of control groups.
 
 use lxc_config::Config;
-use lxc_host::cgroup::{self, CgroupSpec, Driver, Family, Names, NamesConfig, Need, Owner, Setting};
+use lxc_host::cgroup::spec::{CgroupSpec, Driver, Family, Names, NamesConfig, Need, Owner, Setting, controller_of};
 use lxc_types::IdKind;
 
 use super::PlanError;
@@ -61,5 +61,5 @@ fn need(file: &str, origin: &lxc_config::Origin) -> Need {
         }
         lxc_config::Origin::Program => false,
     };
-    if shipped && cgroup::controller_of(file) == "devices" { Need::BestEffort } else { Need::Required }
+    if shipped && controller_of(file) == "devices" { Need::BestEffort } else { Need::Required }
 }

@@ -65,12 +65,17 @@ pub fn plan(config: &Config, mode: Mode, argv: &[OsString]) -> Result<InitPlan, 
         gid: config.init.gid,
         groups: config.init.groups.clone(),
         cwd: config.init.cwd.as_ref().map(|c| c.value.clone()),
-        personality: config.arch.map(|arch| match arch.domain() {
-            lxc_types::personality::Domain::Linux => PER_LINUX,
-            lxc_types::personality::Domain::Linux32 => PER_LINUX32,
-        }),
+        personality: personality(config),
         death_signal: config.monitor.parent_death.number(),
         core_scheduling: config.sched_core,
+    })
+}
+
+/// The execution domain of `lxc.arch`.
+pub fn personality(config: &Config) -> Option<u32> {
+    config.arch.map(|arch| match arch.domain() {
+        lxc_types::personality::Domain::Linux => PER_LINUX,
+        lxc_types::personality::Domain::Linux32 => PER_LINUX32,
     })
 }
 

@@ -6,6 +6,7 @@ use lxc_config::Config;
 use lxc_host::cgroup::mounts::{Admin, Force, Mode as CgroupMode, Namespace, View, Wish as CgroupWish};
 use lxc_host::rootfs::{AutoSpec, MountSpec, NetAdmin, Place, Resolution, RootKind, RootfsSpec};
 use lxc_host::storage::{self, Backend, Source};
+use lxc_types::StorageKind;
 use lxc_types::mount::{AutoMounts, CgroupAccess, CgroupView, MountEntry, RootfsOptions, parse_fstab};
 
 use super::namespaces::NsPlan;
@@ -60,15 +61,16 @@ pub fn plan(
     let storage = config.rootfs.source.as_ref().map(storage_of).transpose()?;
     let mount = config.rootfs.mount.as_ref().map(|m| PathBuf::from(&m.value));
     let kind = if storage.is_some() { RootKind::Separate } else { RootKind::Host };
-    let pin = storage.as_ref().filter(|s| s.source.is_directory() && config.idmaps.is_empty());
+    let plain = |s: &&Storage| s.backend.kind() == StorageKind::Dir && config.idmaps.is_empty();
+    let pin = storage.as_ref().filter(plain).and_then(|s| s.backend.directory()).map(Path::to_owned);
     let rootfs = RootfsSpec {
         kind,
         mount: mount.unwrap_or_else(|| dirs.rootfs_mount.clone()),
-        pin: pin.map(|s| s.source.path().to_owned()),
+        pin,
     };
     let auto = &config.mounts.auto;
     let container = super::container_dir(&wish.lxcpath, &wish.name);
-    let place = Place { kind, container: &container, rootfs: storage.as_ref().map(|s| s.source.path()) };
+    let place = Place { kind, container: &container, rootfs: storage.as_ref().map(|s| s.source.path.as_path()) };
     Ok(MountPlan {
         auto: AutoSpec {
             proc: auto.proc,
@@ -99,7 +101,7 @@ fn storage_of(
 ) -> Result<Storage, PlanError> {
     let kind = source.value.kind;
     let fail = |e| PlanError::Rootfs { path: source.value.path.clone(), origin: source.origin.to_string(), source: e };
-    let found = Source::new(kind, &source.value.path).map_err(fail)?;
+    let found = Source { kind, path: PathBuf::from(&source.value.path) };
     let backend = storage::open(&found).map_err(fail)?;
     let origin = format!("lxc.rootfs.path = {} ({})", source.value.path, source.origin);
     Ok(Storage { source: found, backend, origin })
@@ -162,9 +164,4 @@ fn add(all: &mut Vec<MountSpec>, entry: &MountEntry, place: &Place<'_>, origin: 
         Err(e) => return Err(PlanError::Mount(e.to_string())),
     }
     Ok(())
-}
-
-/// The directory in which the storage's files are, for programs that are told.
-pub fn storage_path(plan: &MountPlan) -> Option<&Path> {
-    plan.storage.as_ref().map(|s| s.source.path())
 }

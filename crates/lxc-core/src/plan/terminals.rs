@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lxc_config::Config;
 use lxc_config::config::ConsolePath;
+use lxc_host::devpts::{ConsoleSource, TerminalSpec};
 
 use crate::monitor::console::ConsoleSpec;
 
@@ -31,6 +32,18 @@ pub enum ConsolePlan {
     Starter,
     /// A terminal device, and where it was written.
     Device(PathBuf, String),
+}
+
+impl TerminalPlan {
+    /// For the guest. The console comes from the container's own devpts if there is room in it.
+    pub fn spec(&self) -> TerminalSpec {
+        let console = match (&self.console, self.ptys) {
+            (ConsolePlan::Disabled, _) => ConsoleSource::None,
+            (_, 0 | 1) => ConsoleSource::Host,
+            _ => ConsoleSource::Container,
+        };
+        TerminalSpec { ptys: self.ptys, ttys: self.ttys, dir: self.dir.clone(), console }
+    }
 }
 
 /// Decides.

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use lxc_config::config::HookKind;
@@ -11,8 +11,10 @@ use lxc_host::cgroup::guest::Birth;
 use lxc_host::cgroup::mounts::MountPlan as CgroupMounts;
 use lxc_host::idmap::{Groups, Identity, guest as identity};
 use lxc_host::rootfs::guest::{self as root, Mounted, Rootfs};
+use lxc_host::storage::Ids;
 use lxc_host::{cgroup, devpts, keyring, lsm, net, rootfs, seccomp, sysctl};
 use lxc_sys::clone::InGuest;
+use lxc_sys::dir::Dir;
 use lxc_sys::ns::NsFlags;
 use lxc_sys::procfs::{Attributes, Procfs};
 use lxc_sys::{Error as SysError, Op, caps, ns, process};
@@ -22,7 +24,6 @@ use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring};
 use crate::fault::{self, Fault};
 use crate::hooks::{self, Env, HookError};
 use crate::plan::StartPlan;
-use crate::plan::terminals::ConsolePlan;
 use crate::supervise::Mode;
 
 /// Why a step in the guest failed.
@@ -43,7 +44,7 @@ enum GuestError {
     #[error(transparent)]
     Sysctl(#[from] sysctl::Error),
     #[error(transparent)]
-    Lsm(#[from] lsm::Error),
+    Lsm(#[from] lsm::guest::Error),
     #[error(transparent)]
     Terminals(#[from] devpts::Error),
     #[error(transparent)]
@@ -69,6 +70,8 @@ pub struct Cradle<'a> {
     pub links: Vec<net::LinkSpec>,
     /// Our init, for a program that runs under one.
     pub app_init: Option<OwnedFd>,
+    /// The terminal end of a console that the monitor has opened.
+    pub host_console: Option<OwnedFd>,
     /// Whether the monitor has a terminal of its own.
     pub foreground: bool,
 }
@@ -110,8 +113,10 @@ struct Setup<'a> {
     env: Env,
     attributes: Option<Attributes>,
     rootfs: Option<Rootfs<Mounted>>,
+    /// The terminal end of a console that the monitor has opened.
+    host_console: Option<OwnedFd>,
     /// The names of the ttys, for `container_ttys`.
-    ttys: Vec<String>,
+    ttys: String,
 }
 
 impl<'a> Setup<'a> {
@@ -131,7 +136,8 @@ impl<'a> Setup<'a> {
             env,
             attributes: None,
             rootfs: None,
-            ttys: Vec::new(),
+            host_console: cradle.host_console.as_ref().and_then(|fd| fd.try_clone().ok()),
+            ttys: String::new(),
         }
     }
 
@@ -177,18 +183,19 @@ impl<'a> Setup<'a> {
         root::isolate(guest)?;
         let prepared = root::prepare(guest, &plan.mounts.rootfs)?;
         self.hooks(HookKind::PreMount)?;
+        let ids = if plan.idmap.is_some() { Ids::Mapped } else { Ids::Initial };
         match (idmapped.0, &plan.mounts.storage) {
             (Some(tree), _) => root::attach_root(guest, &prepared, tree)?,
             (None, Some(storage)) => storage
                 .backend
-                .mount(guest, prepared.point(), &plan.mounts.options)
+                .mount(prepared.point(), plan.mounts.options.options(), ids)
                 .map_err(|e| GuestError::Storage(storage.origin.clone(), e))?,
             (None, None) => {}
         }
         let rootfs = root::mounted(guest, prepared)?;
         fault::at("guest-rootfs")?;
         if let (Some(name), true) = (&plan.hostname, plan.namespaces.own().contains(NsFlags::UTS)) {
-            rustix::system::sethostname(name.as_bytes()).op("sethostname", name)?;
+            root::hostname(guest, name)?;
         }
         if let Some(attributes) = &self.attributes {
             keyring::join(guest, attributes, &plan.security.keyring)?;
@@ -223,7 +230,7 @@ impl<'a> Setup<'a> {
             root::device_nodes(guest, dev)?;
         }
         fault::at("guest-hooks")?;
-        let mut fds = self.terminals(&rootfs)?;
+        let mut fds = self.terminals(dev.as_ref())?;
         if let Some(dev) = &dev {
             root::standard_links(guest, dev)?;
         }
@@ -244,18 +251,19 @@ impl<'a> Setup<'a> {
         Ok(fds)
     }
 
-    fn terminals(&mut self, rootfs: &Rootfs<Mounted>) -> Result<GuestFds, GuestError> {
-        let plan = &self.plan.terminals;
-        let spec = devpts::Spec {
-            ptys: plan.ptys,
-            ttys: plan.ttys,
-            dir: plan.dir.clone(),
-            console: plan.console != ConsolePlan::Disabled,
+    fn terminals(&mut self, dev: Option<&Dir>) -> Result<GuestFds, GuestError> {
+        let Some(dev) = dev else {
+            self.standard_streams(None)?;
+            return Ok(GuestFds::default());
         };
-        let made = devpts::guest::setup(self.guest, rootfs.root(), &spec)?;
-        self.ttys = made.tty_names();
-        self.standard_streams(made.console_terminal.as_ref())?;
-        Ok(GuestFds { console: made.console, ttys: made.ttys, devpts: made.devpts, seccomp: None })
+        let spec = self.plan.terminals.spec();
+        let console = self.host_console.take();
+        let made = devpts::setup(self.guest, dev, &spec, console.as_ref().map(AsFd::as_fd))?;
+        self.ttys = made.names();
+        let devpts::Terminals { devpts, console: own, ttys } = made;
+        let (controller, terminal) = own.map(|pair| (pair.controller, pair.terminal)).unzip();
+        self.standard_streams(terminal.or(console).as_ref())?;
+        Ok(GuestFds { console: controller, ttys: ttys.into_iter().map(|t| t.controller).collect(), devpts, seccomp: None })
     }
 
     /// The program's standard streams: the console; for a single program in the foreground only those that are
@@ -267,7 +275,7 @@ impl<'a> Setup<'a> {
             Some(console) => console,
             None if self.foreground => return Ok(()),
             None => {
-                null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+                null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty())
                     .op("open", "/dev/null")?;
                 &null
             }
@@ -329,7 +337,7 @@ impl<'a> Setup<'a> {
         let init = &self.plan.init;
         let mut env = init.env.clone();
         if !self.ttys.is_empty() {
-            env.set("container_ttys", self.ttys.join(" "));
+            env.set("container_ttys", &self.ttys);
         }
         let vars = env.to_c_strings()?;
         let path = env.get("PATH").and_then(|p| p.to_str()).unwrap_or("/bin:/usr/bin").to_owned();
@@ -364,7 +372,7 @@ fn own_standard_streams(uid: u32, gid: u32) {
     for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         if rustix::termios::isatty(fd) {
             rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).ok();
-            rustix::fs::fchmod(fd, Mode::RUSR | Mode::WUSR).ok();
+            rustix::fs::fchmod(fd, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).ok();
         }
     }
 }

@@ -6,11 +6,14 @@ use lxc_config::config::HookKind;
 use lxc_host::cgroup::mounts::MountPlan as CgroupMounts;
 use lxc_host::cgroup::{Born, MonitorLease, PayloadLease, Warning};
 use lxc_host::net::{self, LinkSpec, Netlink};
+use lxc_host::devpts::ConsoleSource;
 use lxc_host::{idmap, limits, rootfs};
 use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
 use lxc_sys::ns::NsFlags;
 use lxc_sys::procfs::Procfs;
+use lxc_sys::pty::Pair;
 use lxc_sys::{memfd, ns, process};
+use lxc_types::IdKind;
 
 use super::guest::{self, Cradle};
 use super::leases::Leases;
@@ -63,11 +66,12 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
     leases.profile = Some(profile);
     let mut links: Vec<LinkSpec> = plan.net.iter().map(|l| l.spec.clone()).collect();
     if links.iter().any(|l| matches!(l, LinkSpec::Veth(_))) {
-        let mut sock = Netlink::open().stage("network")?;
+        let mut sock = Netlink::route().stage("network")?;
         net::host::resolve_gateways(&mut links, &mut sock).stage("network")?;
     }
     let mut payload = PayloadLease::create(&starter.facts.hierarchies, &plan.cgroup).stage("cgroups")?;
     warn(payload.take_warnings());
+    let host_console = host_console(plan).stage("terminals")?;
     let cradle = Cradle {
         plan,
         birth: payload.birth().stage("cgroups")?,
@@ -75,9 +79,11 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
         label,
         links,
         app_init: app_init(plan, starter).stage("program")?,
+        host_console: host_console.as_ref().and_then(|pair| pair.terminal.try_clone().ok()),
         foreground: starter.foreground,
     };
     let links = cradle.links.clone();
+    let console = host_console.map(|pair| pair.controller);
     leases.payload = Some(payload);
     fault::at("payload-cgroup").stage("cgroups")?;
 
@@ -94,7 +100,10 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
     drop((guest_end, cradle));
     let walk = Walk { plan, starter, links: &links, init: &init, birth };
     match walk.stages(monitor_end, leases) {
-        Ok((fds, namespaces, env)) => Ok(Running { init, fds, namespaces, env }),
+        Ok((mut fds, namespaces, env)) => {
+            fds.console = fds.console.or(console);
+            Ok(Running { init, fds, namespaces, env })
+        }
         Err(e) => {
             init.signal(9).ok();
             let exit = init.wait();
@@ -132,6 +141,21 @@ fn app_init(plan: &StartPlan, starter: &Starter<'_>) -> Result<Option<OwnedFd>, 
         Cause::Missing(format!("{} is not installed", starter.dirs.prefix.join(places[0]).display()))
     })?;
     Ok(Some(memfd::sealed_file("init.lxc", &program)?))
+}
+
+/// A console from the host's terminals, for a container that has no room for it in its own.
+fn host_console(plan: &StartPlan) -> Result<Option<Pair>, Cause> {
+    use lxc_sys::Op;
+    use rustix::fs::{Gid, Uid};
+    if plan.terminals.spec().console != ConsoleSource::Host {
+        return Ok(None);
+    }
+    let pair = Pair::open()?;
+    if let (Some(uid), Some(gid)) = (plan.ids.host_root(IdKind::User), plan.ids.host_root(IdKind::Group)) {
+        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        rustix::fs::fchown(&pair.terminal, owner.0, owner.1).op("fchown", "console")?;
+    }
+    Ok(Some(pair))
 }
 
 fn make_guest(plan: &StartPlan, leases: &Leases) -> Result<(Cloned, Birth), StartError> {
@@ -232,7 +256,7 @@ impl Walk<'_> {
         let (Some(storage), true, true) = (&mounts.storage, options.idmap.is_some(), userns.is_some()) else {
             return Ok(None);
         };
-        let tree = rootfs::host::idmapped_root(storage.source.path(), options, userns.map(AsFd::as_fd))?;
+        let tree = rootfs::host::idmapped_root(&storage.source.path, options, userns.map(AsFd::as_fd))?;
         Ok(Some(tree))
     }
 
@@ -260,7 +284,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let guest = ns::open_of(self.init.pid(), "net").stage("network")?;
-        let mut sock = Netlink::open().stage("network")?;
+        let mut sock = Netlink::route().stage("network")?;
         for (at, link) in plan.net.iter().enumerate() {
             let lease = net::host::create(self.links, at, guest.as_fd(), &mut sock).stage("network")?;
             let ran = run_script(plan, link, &lease, link.up.as_ref(), "up", env);
@@ -284,14 +308,14 @@ pub fn run_script(
     env: &Env,
 ) -> Result<(), hooks::HookError> {
     let Some(script) = script else { return Ok(()) };
+    let told = net::script::call(&link.spec, lease);
     let mut env = env.clone();
     if plan.hooks.context.version == hooks::Version::Environment {
-        for (name, value) in net::script::environment(&link.spec, lease) {
+        for (name, value) in told.env {
             env.set(name, value);
         }
     }
-    let more = net::script::arguments(&link.spec, lease);
-    let call = Call { section: "net", kind, more: &more };
+    let call = Call { section: "net", kind, more: &told.arguments };
     hooks::run_script(&script.what, &script.command, &call, &plan.hooks.context, &env)
 }
 

@@ -30,23 +30,19 @@ impl Leases {
         if links.is_empty() {
             return;
         }
-        let sock = Netlink::open();
+        let mut sock = Netlink::route();
         for (at, lease) in links {
             if let Some(link) = plan.net.get(at) {
                 down(link, &lease);
             }
-            match &sock {
-                Ok(sock) => self.retire(lease, sock),
+            match &mut sock {
+                Ok(sock) => match lease.retire(sock) {
+                    Ok(retired) => self.retired.push(retired),
+                    Err(e) => log::warn!("{e}"),
+                },
+                // Dropping the lease deletes the link.
                 Err(e) => log::warn!("{e}"),
             }
-        }
-    }
-
-    fn retire(&mut self, lease: net::Lease, sock: &Netlink) {
-        let _ = sock;
-        match Netlink::open().map_err(net::Error::from).and_then(|mut sock| lease.retire(&mut sock)) {
-            Ok(retired) => self.retired.push(retired),
-            Err(e) => log::warn!("{e}"),
         }
     }
 

@@ -65,7 +65,7 @@ pub enum Cause {
     Rootfs(#[from] lxc_host::rootfs::Error),
     /// Id maps.
     #[error(transparent)]
-    Idmap(#[from] lxc_host::idmap::Error),
+    Idmap(#[from] lxc_host::idmap::host::Error),
     /// Resource limits.
     #[error(transparent)]
     Limits(#[from] lxc_host::limits::Error),

@@ -1,0 +1,146 @@
+//! Starting: the command socket first, then a monitor of its own or this process.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+
+use lxc_sys::socket;
+
+use super::{Container, Error, Result};
+use crate::command::socket_name;
+use crate::lifecycle::{self, Job};
+use crate::log::Settings;
+use crate::monitor::Outcome;
+use crate::plan::{self, Wish};
+use crate::start::StartError;
+use crate::start::leases::Leases;
+use crate::supervise::{self, Answer, HandOver, Mode};
+
+/// Where the monitor runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// In a process of its own; the caller waits until the container runs.
+    Daemon,
+    /// In this process, until the container ends.
+    Foreground,
+}
+
+/// How a container is started.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// A system, or one program.
+    pub mode: Mode,
+    /// The program; empty for the configured one.
+    pub argv: Vec<OsString>,
+    /// Where the monitor runs.
+    pub run: Run,
+    /// A file for the monitor's process id.
+    pub pidfile: Option<PathBuf>,
+    /// Close the descriptors that this process inherited (always in the background).
+    pub close_fds: bool,
+    /// How the monitor logs.
+    pub log: Settings,
+    /// Say nothing.
+    pub quiet: bool,
+}
+
+/// What came of a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// It runs.
+    Daemon,
+    /// It ran, and ended so.
+    Foreground(Outcome),
+}
+
+impl Container {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyRunning`]; the first failure of the start otherwise, with its causes.
+    pub fn start(&mut self, o: &StartOptions) -> Result<Started> {
+        let listener = self.bind()?;
+        match o.run {
+            Run::Daemon => self.start_daemon(o, &listener),
+            Run::Foreground => {
+                let facts = crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative).map_err(StartError::from)?;
+                let wish = self.wish(o);
+                let plan = plan::plan(&self.config, &facts, &self.dirs, &wish).map_err(StartError::from)?;
+                let job = Job {
+                    wish,
+                    config: self.config.clone(),
+                    dirs: self.dirs.clone(),
+                    facts,
+                    listener,
+                    foreground: true,
+                    pidfile: o.pidfile.clone(),
+                };
+                Ok(Started::Foreground(lifecycle::run(job, plan, Leases::default(), &mut || {})?))
+            }
+        }
+    }
+
+    /// What a start would do, for people to read.
+    ///
+    /// # Errors
+    /// What makes a start impossible.
+    pub fn plan_text(&self, o: &StartOptions) -> Result<String> {
+        let facts = crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative).map_err(StartError::from)?;
+        let plan = plan::plan(&self.config, &facts, &self.dirs, &self.wish(o)).map_err(StartError::from)?;
+        Ok(plan.to_text())
+    }
+
+    fn wish(&self, o: &StartOptions) -> Wish {
+        Wish {
+            name: self.name.clone(),
+            lxcpath: self.lxcpath.clone(),
+            config_file: Some(self.config_file.clone()),
+            mode: o.mode,
+            argv: o.argv.clone(),
+        }
+    }
+
+    /// Takes the command socket: who has it may start the container. The monitor of the run before may be about
+    /// to end: it has announced STOPPED, and only clears away what nobody sees.
+    fn bind(&self) -> Result<std::os::fd::OwnedFd> {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let name = socket_name(&self.lxcpath, &self.name);
+        let begin = Instant::now();
+        loop {
+            match socket::listen_abstract(&name, 100) {
+                Err(e) if e.errno() == Errno::ADDRINUSE => {}
+                other => return Ok(other?),
+            }
+            let client = self.client().with_timeout(Duration::from_millis(200));
+            let ending = matches!(client.state(), Ok(lxc_types::State::Stopped));
+            if !ending || begin.elapsed() > PATIENCE {
+                return Err(Error::AlreadyRunning);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn start_daemon(&self, o: &StartOptions, listener: &std::os::fd::OwnedFd) -> Result<Started> {
+        const PROGRAM: &str = "libexec/lxc/lxc-supervise";
+        let program = self
+            .dirs
+            .program(&[PROGRAM])
+            .ok_or_else(|| Error::NotInstalled(self.dirs.prefix.join(PROGRAM).display().to_string()))?;
+        let hand_over = HandOver {
+            name: self.name.to_string(),
+            lxcpath: self.lxcpath.clone(),
+            config_file: Some(self.config_file.clone()),
+            argv: o.argv.clone(),
+            mode: o.mode,
+            pidfile: o.pidfile.clone(),
+            log: o.log.clone(),
+            config: self.document.flatten(),
+        };
+        match supervise::spawn(&program, &hand_over, listener)? {
+            Answer::Running => Ok(Started::Daemon),
+            Answer::Failed(report) => Err(Error::Reported(report.into_error())),
+        }
+    }
+}
