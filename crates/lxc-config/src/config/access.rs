@@ -128,10 +128,6 @@ fn write_device(text: &mut String, config: &Config, number: u32) {
     let rows = || keys::all().filter_map(|key| Some((key, key.name.strip_prefix("lxc.net.[i].")?)));
     let fresh_device = NetDevice::new(number, NetKind::Unset, Origin::Program);
     let mut fresh = Config { net: vec![fresh_device], ..Config::default() };
-    if config.net.iter().any(|device| device.index == number && device.kind == NetKind::Unset) {
-        // Whatever is said of it, this keeps a device without type a device.
-        write_line(text, &format!("lxc.net.{number}.l2proxy"), "0");
-    }
     for (key, name) in rows() {
         let name = format!("lxc.net.{number}.{name}");
         let shown = |config| (key.get)(config, &index).unwrap_or_default();

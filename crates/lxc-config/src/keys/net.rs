@@ -49,7 +49,7 @@ pub(super) fn find<'a>(config: &'a Config, index: &Index<'_>) -> Result<&'a NetD
 }
 
 /// Changes the device of a number. If the config has none, a new one without type is put in, unless
-/// the change is refused.
+/// the change is refused or says nothing new.
 pub(super) fn change(
     config: &mut Config,
     s: &Setting<'_>,
@@ -61,10 +61,17 @@ pub(super) fn change(
         Err(at) => {
             let mut device = NetDevice::new(number, NetKind::Unset, s.origin.clone());
             let outcome = change(&mut device)?;
-            config.net.insert(at, device);
+            if !is_blank(&device) {
+                config.net.insert(at, device);
+            }
             Ok(outcome)
         }
     }
+}
+
+/// Whether nothing is known of a device but its number: it is then not kept.
+fn is_blank(device: &NetDevice) -> bool {
+    *device == NetDevice::new(device.index, NetKind::Unset, device.origin.clone())
 }
 
 /// Shows something of a device.
@@ -84,6 +91,7 @@ pub(super) fn cleared(
 ) -> Result<(), ValueError> {
     if let Some(device) = config.net.iter_mut().find(|device| device.index == index.number()) {
         clear(device);
+        config.net.retain(|device| !is_blank(device));
     }
     Ok(())
 }
