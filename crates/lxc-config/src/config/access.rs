@@ -1,6 +1,6 @@
 //! Keys of a config by name: set, show, clear, list, and the whole as text.
 
-use crate::config::Config;
+use crate::config::{Config, NetDevice, NetKind};
 use crate::keys::{self, Context, Empty, Index, Key, KeyError, Outcome, Setting, Shape, ValueError, Write};
 use crate::origin::Origin;
 
@@ -122,13 +122,19 @@ fn write_key(text: &mut String, key: &Key, config: &Config, default: &Config) {
     }
 }
 
-/// The keys of one device, its type first.
+/// The keys of one device, its type first, without what is the default of that type.
 fn write_device(text: &mut String, config: &Config, number: u32) {
     let index = Index::Number(number);
-    for key in keys::all() {
-        let Some(name) = key.name.strip_prefix("lxc.net.[i].") else { continue };
-        let Ok(value) = (key.get)(config, &index) else { continue };
+    let rows = || keys::all().filter_map(|key| Some((key, key.name.strip_prefix("lxc.net.[i].")?)));
+    let fresh_device = NetDevice::new(number, NetKind::Unset, Origin::Program);
+    let mut fresh = Config { net: vec![fresh_device], ..Config::default() };
+    for (key, name) in rows() {
         let name = format!("lxc.net.{number}.{name}");
+        let shown = |config| (key.get)(config, &index).unwrap_or_default();
+        let value = shown(config);
+        if value == shown(&fresh) {
+            continue;
+        }
         match key.shape {
             // The shown form of an address leaves its broadcast address out.
             Shape::List if key.name == "lxc.net.[i].ipv4.address" => {
@@ -137,8 +143,11 @@ fn write_device(text: &mut String, config: &Config, number: u32) {
                 addresses.for_each(|address| write_line(text, &name, &address.value.to_string()));
             }
             Shape::List => value.lines().for_each(|value| write_line(text, &name, value)),
-            Shape::Single | Shape::Group | Shape::Action if value.is_empty() => {}
             Shape::Single | Shape::Group | Shape::Action => write_line(text, &name, &value),
+        }
+        if key.name == "lxc.net.[i].type" {
+            // From here on compared with a device of this type.
+            fresh.set(&name, &value).ok();
         }
     }
 }

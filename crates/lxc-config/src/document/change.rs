@@ -43,10 +43,15 @@ impl Document {
     /// What included files say stays there, but no longer counts for this document. (It counts again
     /// when the saved text is loaded: only a line in the file itself could say otherwise.)
     ///
+    /// Lines of `lxc.include` stay: what they brought cannot be taken back.
+    ///
     /// # Errors
     /// An unknown key.
     pub fn remove(&mut self, key: &str) -> Result<(), EditError> {
         let (row, index) = keys::find(key)?;
+        if row.shape == Shape::Action {
+            return Ok(());
+        }
         let covered = |line: &Line| line.item.as_ref().is_some_and(|item| covers(row, index, &item.key));
         self.lines.retain(|line| line.place == Place::Included || !covered(line));
         if self.lines.iter().any(covered) {
@@ -74,7 +79,10 @@ fn covers(row: &Key, index: Index<'_>, line: &str) -> bool {
     let caps = ["lxc.cap.drop", "lxc.cap.keep"];
     match (row.shape, row.name) {
         (Shape::Group, "lxc.net") => other.name.starts_with("lxc.net"),
-        (Shape::Group, "lxc.net.[i]") => other_index == index && other.name.starts_with("lxc.net.[i]"),
+        // A device without type is none.
+        (_, "lxc.net.[i]" | "lxc.net.[i].type") => {
+            other_index == index && other.name.starts_with("lxc.net.[i]")
+        }
         (Shape::Group, "lxc.hook") => other.name.starts_with("lxc.hook") && other.name != "lxc.hook.version",
         (Shape::Group, group) => {
             other.name == group || other.name.strip_prefix(group).is_some_and(|rest| rest.starts_with(".<"))

@@ -156,7 +156,7 @@ fn item(raw: &[u8]) -> Result<Option<Item>, Diagnostic> {
         Some(Ok((key, value))) => Ok(Some(Item { key: key.to_owned(), value: unquote(value).to_owned() })),
         Some(Err(())) => {
             let key = text.split_whitespace().next().unwrap_or_default();
-            let value = text.trim().strip_prefix(key).unwrap_or_default().trim();
+            let value = text.trim().strip_prefix(key).unwrap_or_default().trim_matches([' ', '\t', ':']);
             Err(Diagnostic::error("there is no \"=\" after the key")
                 .with_key(key)
                 .with_help(format!("write \"{key} = {}\"", if value.is_empty() { "…" } else { value })))

@@ -15,7 +15,7 @@ pub(super) const FAMILY: Family = Family {
 const FILE: Key = Key {
     name: "lxc.log.file",
     values: "PATH",
-    doc: "Log file.",
+    doc: "File of the host that gets the messages.",
     set: |c, s| set_path(&mut c.log.file, s),
     get: |c, _| Ok(show_sourced(c.log.file.as_ref())),
     clear: |c, _| reset(&mut c.log.file),

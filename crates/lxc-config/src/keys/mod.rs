@@ -236,7 +236,7 @@ pub const FAMILIES: [&Family; 13] = [
 ];
 
 /// All rows.
-pub fn all() -> impl Iterator<Item = &'static Key> {
+pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
     FAMILIES.iter().flat_map(|family| family.keys)
 }
 
@@ -283,7 +283,8 @@ impl KeyError {
     pub fn cause(&self) -> String {
         match self {
             KeyError::Unknown { .. } => "unknown key".to_owned(),
-            KeyError::Renamed { .. } => "this key's name until LXC 2.1".to_owned(),
+            KeyError::Renamed { to: Some(_), .. } => "this key was renamed in LXC 2.1".to_owned(),
+            KeyError::Renamed { to: None, .. } => "this key was dropped in LXC 2.1".to_owned(),
             KeyError::Value { error, .. } => error.to_string(),
         }
     }
@@ -295,7 +296,7 @@ impl KeyError {
                 nearest.as_ref().map(|near| format!("did you mean \"{near}\"?"))
             }
             KeyError::Renamed { to: Some(to), .. } => Some(format!("it is \"{to}\" now")),
-            KeyError::Renamed { to: None, .. } => Some("it has no effect any more, remove the line".into()),
+            KeyError::Renamed { to: None, .. } => Some("remove the line".into()),
             KeyError::Value { error, .. } => error.help(),
         }
     }
@@ -339,8 +340,8 @@ fn prefix(name: &str) -> Option<&str> {
 /// `lxc.cgroup.dir` and `lxc.cgroup.relative` are no control files, so what begins like them is a slip.
 fn is_word(key: &Key, word: &str) -> bool {
     let slip = word.starts_with("dir.") || word.starts_with("relative.");
-    !word.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
-        && !(key.name.starts_with("lxc.cgroup.") && slip)
+    let readable = !word.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control());
+    readable && !(slip && key.name.starts_with("lxc.cgroup."))
 }
 
 /// Splits `lxc.net.7.link` into 7 and `.link`.
@@ -355,16 +356,29 @@ fn net_index(name: &str) -> Option<(u32, &str)> {
 /// The known key that looks most like `name`, with `name`'s own index.
 fn suggestion(name: &str) -> Option<String> {
     if let Some((number, rest)) = net_index(name) {
-        let subkeys = net::FAMILY.keys.iter().filter_map(|key| key.name.strip_prefix("lxc.net.[i]"));
-        let near = nearest(rest, subkeys.clone().filter(|sub| !sub.is_empty()))
-            .or_else(|| subkeys.into_iter().find(|sub| !rest.is_empty() && sub.ends_with(rest)))?;
-        return Some(format!("lxc.net.{number}{near}"));
+        let subkeys = net::FAMILY.keys.iter().filter_map(|key| key.name.strip_prefix("lxc.net.[i]."));
+        let near = nearest_or_below(rest.strip_prefix('.')?, subkeys)?;
+        return Some(format!("lxc.net.{number}.{near}"));
     }
-    if let Some(near) = nearest(name, all().map(|key| key.name)) {
-        return Some(near.to_owned());
-    }
-    let prefixes = all().filter_map(|key| prefix(key.name));
-    let stem = name.rfind('.').map(|dot| &name[..=dot])?;
-    let near = nearest(stem, prefixes)?;
-    Some(format!("{near}{}", &name[stem.len()..])).filter(|found| found != name && lookup(found).is_some())
+    let mut words = all().filter_map(|key| prefix(key.name));
+    let plain = all().map(|key| key.name).filter(|known| !known.contains('<'));
+    nearest(name, plain.clone())
+        .map(str::to_owned)
+        .or_else(|| words.find_map(|known| mended(name, known)))
+        .or_else(|| nearest_or_below(name, plain).map(str::to_owned))
+}
+
+/// The candidate that looks most like `word`, or the first that continues it.
+fn nearest_or_below<'a>(word: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let below = |name: &&str| name.strip_prefix(word).is_some_and(|rest| rest.starts_with('.'));
+    nearest(word, candidates.clone()).or_else(|| candidates.into_iter().find(below))
+}
+
+/// `lxc.cgruop2.memory.max` with the beginning put right, if that is all that is wrong with it.
+fn mended(name: &str, known: &str) -> Option<String> {
+    let dots = known.matches('.').count();
+    let (at, _) = name.match_indices('.').nth(dots - 1)?;
+    let (start, word) = name.split_at(at + 1);
+    nearest(start, [known].into_iter())?;
+    Some(format!("{known}{word}")).filter(|found| found != name && lookup(found).is_some())
 }

@@ -49,7 +49,7 @@ pub(super) fn find<'a>(config: &'a Config, index: &Index<'_>) -> Result<&'a NetD
 }
 
 /// Changes the device of a number. If the config has none, a new one without type is put in, unless
-/// the change is refused.
+/// the change is refused or says nothing new.
 pub(super) fn change(
     config: &mut Config,
     s: &Setting<'_>,
@@ -61,10 +61,17 @@ pub(super) fn change(
         Err(at) => {
             let mut device = NetDevice::new(number, NetKind::Unset, s.origin.clone());
             let outcome = change(&mut device)?;
-            config.net.insert(at, device);
+            if !is_blank(&device) {
+                config.net.insert(at, device);
+            }
             Ok(outcome)
         }
     }
+}
+
+/// Whether nothing is known of a device but its number: it is then not kept.
+fn is_blank(device: &NetDevice) -> bool {
+    *device == NetDevice::new(device.index, NetKind::Unset, device.origin.clone())
 }
 
 /// Shows something of a device.
@@ -84,6 +91,7 @@ pub(super) fn cleared(
 ) -> Result<(), ValueError> {
     if let Some(device) = config.net.iter_mut().find(|device| device.index == index.number()) {
         clear(device);
+        config.net.retain(|device| !is_blank(device));
     }
     Ok(())
 }
@@ -104,7 +112,7 @@ const TYPE: Key = Key {
     values: "veth | macvlan | ipvlan | vlan | phys | empty | none",
     doc: "What the device is: one end of a pair whose other end is on the host (veth), a device on top of one of \
           the host's (macvlan, ipvlan, vlan), a device of the host itself (phys), nothing but the loopback device \
-          (empty), or the host's own network (none). It must be a device's first key: it resets all others.",
+          (empty), or the host's own network (none). It must be a device's first key: it resets all others, and an empty value takes the device back.",
     set: |c, s| {
         let kind = kind(s.value)?;
         change(c, s, |device| {
@@ -121,11 +129,7 @@ const TYPE: Key = Key {
         })
     },
     get: |c, index| shown(c, index, |device| type_name(&device.kind).unwrap_or_default().to_owned()),
-    clear: |c, index| {
-        cleared(c, index, |device| {
-            *device = NetDevice::new(device.index, NetKind::Unset, device.origin.clone());
-        })
-    },
+    clear: remove_device,
     ..Key::NET
 };
 
@@ -312,14 +316,16 @@ const L2PROXY: Key = Key {
     ..Key::NET
 };
 
+fn remove_device(config: &mut Config, index: &Index<'_>) -> Result<(), ValueError> {
+    config.net.retain(|device| device.index != index.number());
+    Ok(())
+}
+
 const DEVICE: Key = Key {
     name: "lxc.net.[i]",
     doc: "An empty value takes this device back.",
     get: |_, _| Err(ValueError::GroupOnly),
-    clear: |c, index| {
-        c.net.retain(|device| device.index != index.number());
-        Ok(())
-    },
+    clear: remove_device,
     ..Key::GROUP
 };
 
