@@ -52,7 +52,7 @@ fn step<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     "discover",
     "payload create",
     "payload birth",
@@ -60,6 +60,7 @@ const STEPS: [&str; 12] = [
     "payload settle (not born inside: v2)",
     "monitor create",
     "monitor enter v1",
+    "prepare devices",
     "attach devices",
     "monitor enter unified",
     "kill and reap",
@@ -78,6 +79,7 @@ fn run(name: &str) -> Result<Vec<Duration>, Box<dyn Error>> {
     step(&mut times, || payload.settle(Pid::from_child(&child), Born::EntersV1))?;
     let mut monitor = step(&mut times, || MonitorLease::create(&host, &spec.names))?;
     step(&mut times, || monitor.enter_v1())?;
+    step(&mut times, || payload.prepare_devices())?;
     step(&mut times, || payload.attach_devices())?;
     step(&mut times, || monitor.enter_unified())?;
     step(&mut times, || {

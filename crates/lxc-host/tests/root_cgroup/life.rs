@@ -86,6 +86,23 @@ fn on_hybrid() {
 }
 
 #[test]
+fn v2_settings_on_hybrid() {
+    isolated("life::v2_settings_on_hybrid", HOST, |name| {
+        let host = found();
+        let Some(controller) = host.unified().unwrap().controllers().first().cloned() else { return };
+        assert_eq!(controller, "hugetlb", "what this test can set a limit of");
+        let lines = ["cgroup2.hugetlb.2MB.max = 2097152", "cgroup2.cgroup.max.descendants = 4"];
+        let mut lease = PayloadLease::create(&host, &spec(name, &lines)).unwrap();
+        assert_eq!(lease.take_warnings(), []);
+        let waiter = Waiter::inside(&mut lease, "true");
+        assert_eq!(file("unified", name, "hugetlb.2MB.max"), "2097152");
+        assert_eq!(file("unified", name, "cgroup.max.descendants"), "4");
+        drop(waiter);
+        lease.release().unwrap();
+    });
+}
+
+#[test]
 fn on_v2() {
     isolated("life::on_v2", PURE_V2, |name| {
         let host = found();
