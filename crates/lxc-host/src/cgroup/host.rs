@@ -4,7 +4,7 @@
 //! [`Birth`] that the child uses first of all, [`PayloadLease::settle`], the child goes on and mounts,
 //! [`PayloadLease::attach_devices`]; in the end [`PayloadLease::release`].
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
