@@ -13,6 +13,8 @@ use lxc_host::cgroup::{
 };
 use rustix::process::Pid;
 
+#[path = "../child/mod.rs"]
+mod child;
 mod devices;
 mod groups;
 mod life;
