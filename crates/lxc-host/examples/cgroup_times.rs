@@ -5,11 +5,14 @@
 #![allow(clippy::print_stdout, reason = "a program")]
 
 use std::error::Error;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use lxc_host::cgroup::guest::Birth;
 use lxc_host::cgroup::spec::{Family, Need, Setting};
 use lxc_host::cgroup::{Base, Born, CgroupSpec, Hierarchies, MonitorLease, Names, NamesConfig, PayloadLease};
-use rustix::process::Pid;
+use lxc_sys::Op;
+use lxc_sys::clone::{Child, Cloned, Request, clone};
 
 const RULES: [(&str, &str); 12] = [
     ("devices.deny", "a"),
@@ -52,14 +55,15 @@ fn step<T>(times: &mut Vec<Duration>, work: impl FnOnce() -> T) -> T {
     result
 }
 
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 13] = [
     "discover",
     "payload create",
     "payload birth",
-    "guest: enter v1",
-    "payload settle (not born inside: v2)",
+    "clone, guest enters v1",
+    "payload settle",
     "monitor create",
     "monitor enter v1",
+    "prepare devices",
     "attach devices",
     "monitor enter unified",
     "kill and reap",
@@ -67,17 +71,33 @@ const STEPS: [&str; 12] = [
     "monitor release",
 ];
 
+/// Clones a process that enters the v1 groups by itself and then waits to be killed.
+fn guest(payload: &PayloadLease, birth: Birth) -> Result<(Child, Born), Box<dyn Error>> {
+    let (mut is_in, mut tell) = std::io::pipe()?;
+    let (cloned, born) = clone(&Request { into_cgroup: payload.clone_into(), ..Request::default() })?;
+    let Cloned::Monitor(child) = cloned else {
+        if birth.enter().and_then(|()| Ok(tell.write_all(b".").op("write", "pipe")?)).is_ok() {
+            std::thread::sleep(Duration::from_secs(100));
+        }
+        lxc_sys::process::leave(1)
+    };
+    drop(tell);
+    is_in.read_exact(&mut [0])?;
+    let inside = born == lxc_sys::clone::Birth::Requested;
+    Ok((child, if inside { Born::Inside } else { Born::EntersV1 }))
+}
+
 fn run(name: &str) -> Result<Vec<Duration>, Box<dyn Error>> {
     let mut times = Vec::new();
     let spec = spec(name)?;
     let host = step(&mut times, || Hierarchies::discover(Base::Init, &[]))?;
     let mut payload = step(&mut times, || PayloadLease::create(&host, &spec))?;
     let birth = step(&mut times, || payload.birth())?;
-    step(&mut times, || birth.enter())?;
-    let mut child = std::process::Command::new("sleep").arg("100").spawn()?;
-    step(&mut times, || payload.settle(Pid::from_child(&child), Born::EntersV1))?;
+    let (child, born) = step(&mut times, || guest(&payload, birth))?;
+    step(&mut times, || payload.settle(child.pid(), born))?;
     let mut monitor = step(&mut times, || MonitorLease::create(&host, &spec.names))?;
     step(&mut times, || monitor.enter_v1())?;
+    step(&mut times, || payload.prepare_devices())?;
     step(&mut times, || payload.attach_devices())?;
     step(&mut times, || monitor.enter_unified())?;
     step(&mut times, || {

@@ -4,20 +4,18 @@
 //! [`Birth`] that the child uses first of all, [`PayloadLease::settle`], the child goes on and mounts,
 //! [`PayloadLease::attach_devices`]; in the end [`PayloadLease::release`].
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use lxc_sys::bpf;
-use lxc_types::device_rule::DeviceInput;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
-use super::devices::{self, Change, DeviceList};
+use super::binding::Devices;
 use super::dir::Dir;
 use super::guest::Birth;
 use super::layout::{Hierarchies, Hierarchy, Layout, Version, delegate_files};
-use super::spec::{CgroupSpec, Clash, DeviceWork, Names, Need, Owner, Setting, Verdict, Work};
+use super::spec::{CgroupSpec, Names, Need, Owner, Setting, Work};
 use super::stats::Stats;
 use super::tree::{self, Group};
 use super::{Error, SettingError, Warning, freezer};
@@ -49,25 +47,16 @@ pub enum Born {
 pub struct PayloadLease {
     /// The name they got, relative to the base.
     below: PathBuf,
-    groups: Vec<Group>,
+    pub(super) groups: Vec<Group>,
     /// The groups of the processes, in the order of `groups`; empty if they are the same.
     inner: Vec<Dir>,
     inner_name: Option<PathBuf>,
     owner: Option<Owner>,
     layout: Layout,
-    work: Work,
-    devices: Devices,
-    warnings: Vec<Warning>,
+    pub(super) work: Work,
+    pub(super) devices: Devices,
+    pub(super) warnings: Vec<Warning>,
     released: bool,
-}
-
-/// What binds the container to its device rules.
-#[derive(Debug, Default)]
-struct Devices {
-    list: DeviceList,
-    program: Option<OwnedFd>,
-    /// The v1 rules have been written: they must be before a group below is made.
-    v1_written: bool,
 }
 
 impl PayloadLease {
@@ -261,96 +250,6 @@ impl PayloadLease {
         Ok(())
     }
 
-    /// Makes the device rules bind. As late as possible: from here on they restrict the setting-up too.
-    ///
-    /// # Errors
-    /// A rule is refused. Without the rights for it (nested containers, plain users) it is a warning.
-    pub fn attach_devices(&mut self) -> Result<(), Error> {
-        self.write_v1_devices()?;
-        let DeviceWork::V2(rules) = &self.work.devices else { return Ok(()) };
-        let mut list = DeviceList::default();
-        for rule in rules {
-            list.add(rule.verdict, &rule.input)
-                .map_err(|source| Error::Setting { origin: rule.origin.clone(), source })?;
-        }
-        self.install(list)
-    }
-
-    fn write_v1_devices(&mut self) -> Result<(), Error> {
-        let DeviceWork::V1(rules) = &self.work.devices else { return Ok(()) };
-        if std::mem::replace(&mut self.devices.v1_written, true) {
-            return Ok(());
-        }
-        let Some(group) = self.groups.iter().find(|group| group.is_v1_of("devices")) else { return Ok(()) };
-        // One open for each of the two files, not for each rule.
-        let mut open: Vec<(&str, OwnedFd)> = Vec::with_capacity(2);
-        for rule in rules {
-            let file = rule.file.as_str();
-            let text = devices::v1_text(&rule.value).map_err(|error| rule.error(error))?;
-            let name = group.dir.path().join(file);
-            if !open.iter().any(|(known, _)| *known == file) {
-                open.push((file, group.dir.open_write(file).map_err(|error| rule.error(error))?));
-            }
-            let Some((_, fd)) = open.iter().find(|(known, _)| *known == file) else { continue };
-            match rustix::io::write(fd, text.as_bytes()) {
-                Ok(_) => {}
-                Err(errno @ (Errno::PERM | Errno::ACCESS)) => {
-                    let error = lxc_sys::Error::new("write", name.display().to_string(), errno);
-                    self.warnings.push(Warning::ignored(&rule.origin, error));
-                }
-                Err(errno) => {
-                    let error = lxc_sys::Error::new("write", name.display().to_string(), errno);
-                    return Err(rule.error(error));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Changes one device rule of the running container: in the v1 controller if that is what binds it,
-    /// else in the program.
-    ///
-    /// # Errors
-    /// The rule is refused; the container has no group for it (`None`).
-    pub fn set_device(&mut self, verdict: Verdict, input: &DeviceInput) -> Result<(), Error> {
-        let failed = |source| Error::Setting { origin: format!("{} {input}", verdict.file()), source };
-        let v1 = self.groups.iter().find(|group| group.is_v1_of("devices"));
-        if let Some(group) = v1.filter(|_| self.devices.program.is_none()) {
-            let text = devices::v1_text(&input.to_string()).map_err(failed)?;
-            return group.dir.write(verdict.file(), text).map_err(|error| failed(error.into()));
-        }
-        if !self.groups.iter().any(Group::is_v2) {
-            return Err(failed(SettingError::NoController("devices".to_owned())));
-        }
-        let mut list = self.devices.list.clone();
-        match list.add(verdict, input).map_err(failed)? {
-            Change::Same => Ok(()),
-            Change::Changed => self.install(list),
-        }
-    }
-
-    /// Puts the program of a list in the place of the one before.
-    fn install(&mut self, list: DeviceList) -> Result<(), Error> {
-        let Some(group) = self.groups.iter().find(|group| group.is_v2()) else { return Ok(()) };
-        if list.is_unset() {
-            return Ok(());
-        }
-        let program = match bpf::load(bpf::Program::Device, &list.program()) {
-            Ok(program) => program,
-            Err(error) if self.devices.program.is_none() && bpf::unsupported(&error) => {
-                self.warnings.push(Warning::ignored("the device list", error));
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        match &self.devices.program {
-            Some(old) => bpf::replace(bpf::Program::Device, &group.dir, old, &program)?,
-            None => bpf::attach(bpf::Program::Device, &group.dir, &program)?,
-        }
-        self.devices = Devices { list, program: Some(program), v1_written: self.devices.v1_written };
-        Ok(())
-    }
-
     /// The group in the hierarchy with a controller (none: the unified one).
     pub fn dir(&self, controller: Option<&str>, which: Which) -> Option<&Dir> {
         let at = self.find(controller)?;
@@ -372,7 +271,7 @@ impl PayloadLease {
     fn find(&self, controller: Option<&str>) -> Option<usize> {
         self.groups.iter().position(|group| match controller {
             None => group.is_v2(),
-            Some(name) => group.hierarchy.has(name),
+            Some(name) => group.hierarchy.has(name) || group.hierarchy.has(&format!("name={name}")),
         })
     }
 
@@ -452,7 +351,7 @@ impl PayloadLease {
 
     fn remove(&mut self) -> Result<(), Error> {
         self.released = true;
-        self.devices.program = None;
+        self.devices = Devices::default();
         tree::remove_everywhere(&self.groups, &self.below, &|| self.kill_all())
     }
 
@@ -501,7 +400,7 @@ pub fn sweep(host: &Hierarchies, names: &Names) -> Result<Vec<PathBuf>, Error> {
                 Err(error) if error.errno() == Errno::NOENT => continue,
                 other => other?,
             };
-            if names.clash == Clash::Vary && !dir.populated()? {
+            if !dir.populated()? {
                 hierarchy.base().remove_tree(below)?;
                 removed.push(dir.path().to_owned());
             }

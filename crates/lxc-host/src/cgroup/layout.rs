@@ -196,6 +196,11 @@ pub struct Hierarchies {
 }
 
 impl Hierarchies {
+    /// A host without any: all about groups does nothing there, successfully.
+    pub fn none() -> Hierarchies {
+        Hierarchies { list: Vec::new(), layout: Layout::Unified, warnings: Vec::new() }
+    }
+
     /// Looks at this process' mounts. `only` is `lxc.cgroup.use`: empty for all that there are.
     ///
     /// # Errors
@@ -219,13 +224,14 @@ impl Hierarchies {
         let mut warnings: Vec<Warning> = Vec::new();
         let mut list = Vec::new();
         let (mut v1, mut v2) = (found.v1_lines, found.v2_line);
+        let user = if rustix::process::geteuid().is_root() { User::Root } else { User::Plain };
         for place in found.places {
             let named = |c: &String| only.is_empty() || only.contains(c);
             if place.version == Version::V1 && !place.controllers.iter().all(named) {
                 continue;
             }
             let wanted = !only.is_empty() && place.version == Version::V1;
-            match place.open(wanted) {
+            match place.open(wanted, user) {
                 Ok(Some(hierarchy)) => list.push(Arc::new(hierarchy)),
                 Ok(None) => {}
                 Err(error) => warnings.push(error),
@@ -271,6 +277,13 @@ impl Hierarchies {
     }
 }
 
+/// Who we are: root is told by the kernel what it may not do, when it does it.
+#[derive(Clone, Copy, PartialEq)]
+enum User {
+    Root,
+    Plain,
+}
+
 /// A hierarchy that is mounted, before its base is opened.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
@@ -285,14 +298,14 @@ struct Place {
 
 impl Place {
     /// Opens the base group. `None` if it is not there for us.
-    fn open(self, wanted: bool) -> Result<Option<Hierarchy>, Warning> {
+    fn open(self, wanted: bool, user: User) -> Result<Option<Hierarchy>, Warning> {
         let path = self.mount_point.join(&self.base_below);
         let base = match Dir::open(&path) {
             Ok(base) => base,
             Err(error) if error.errno() == rustix::io::Errno::NOENT => return Ok(None),
             Err(error) => return Err(Warning::unusable(&self.mount_point, error)),
         };
-        if !rustix::process::geteuid().is_root() && !delegated(self.version, &base) {
+        if user == User::Plain && !delegated(self.version, &base) {
             return Ok(None);
         }
         Ok(Some(Hierarchy {

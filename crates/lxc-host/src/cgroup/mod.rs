@@ -12,12 +12,13 @@
 //! | `host`, `monitor` | its groups, the monitor's groups | monitor |
 //! | `guest` | entering, cgroup mounts | container's first process |
 //! | `freezer`, `stats`, `attach` | on a running container's groups | tools and monitor |
-//! | `devices` | the device program of v2 | monitor |
+//! | `devices`, `binding` | device rules and the program of v2 | monitor |
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub mod attach;
+mod binding;
 mod cpuset;
 pub mod devices;
 pub mod dir;

@@ -72,8 +72,12 @@ impl MonitorLease {
     }
 
     /// Moves the calling process into the unified group. The kernel takes some 10 ms for it (it waits
-    /// for all processors, with a lock held that making groups needs): to be called when nobody waits,
-    /// after the container runs.
+    /// for all processors, with a lock held that making groups needs), and again for leaving it: to be
+    /// called when nobody waits, after the container runs; for one that ends at once it need not be.
+    ///
+    /// The exception is a base that we are in ourselves ([`super::Base::Own`]) with limits for v2: a v2
+    /// group with processes in it cannot give controllers to those below. Then this comes before
+    /// [`super::PayloadLease::create`].
     ///
     /// # Errors
     /// See [`Self::enter_v1`].

@@ -245,3 +245,26 @@ fn attaching() {
         lease.release().unwrap();
     });
 }
+
+#[test]
+fn a_plain_user_below_what_was_handed_over() {
+    let setup = "top=/sys/fs/cgroup/unified/$LXC_CGROUP_TEST_NAME-given && mkdir -p $top/own && \
+        chown -R 1000:1000 $top && echo $$ > $top/own/cgroup.procs && \
+        set -- --reuid 1000 --regid 1000 --clear-groups \"$0\" \"$@\" && exec setpriv \"$@\"";
+    isolated("groups::a_plain_user_below_what_was_handed_over", setup, |name| {
+        assert!(Hierarchies::discover(Base::Init, &[]).unwrap().iter().next().is_none());
+        let host = Hierarchies::discover(Base::Own, &[]).unwrap();
+        assert_eq!(host.layout(), lxc_host::cgroup::Layout::Unified);
+        let base = format!("/{name}-given/own");
+        let mut lease = PayloadLease::create(&host, &spec(name, &[])).unwrap();
+        assert_eq!(lease.path(None, Which::Limit).unwrap(), Path::new(&format!("{base}/lxc.payload.{name}")));
+        let waiter = Waiter::inside(&mut lease, "true");
+        assert!(waiter.cgroups().contains(&format!("{base}/lxc.payload.{name}\n")));
+        let mut monitor = MonitorLease::create(&host, &names(name)).unwrap();
+        monitor.enter_unified().unwrap();
+        assert!(own_cgroups().contains(&format!("{base}/lxc.monitor.{name}\n")));
+        lease.release().unwrap();
+        monitor.release().unwrap();
+        assert!(own_cgroups().contains(&format!("0::{base}\n")));
+    });
+}

@@ -85,6 +85,69 @@ fn on_hybrid() {
     });
 }
 
+/// Clones a process into the groups as the engine does; returns what `/proc/PID/cgroup` says of it.
+fn cloned(lease: &mut PayloadLease) -> String {
+    use lxc_sys::clone::{Cloned, Request, clone};
+    use std::io::Read;
+    let birth = lease.birth().unwrap();
+    let (mut is_in, mut tell) = std::io::pipe().unwrap();
+    let request = Request { into_cgroup: lease.clone_into(), ..Request::default() };
+    let (cloned, born) = clone(&request).unwrap();
+    let Cloned::Monitor(child) = cloned else {
+        birth.enter().unwrap();
+        tell.write_all(b".").unwrap();
+        std::thread::sleep(Duration::from_secs(100));
+        lxc_sys::process::leave(0)
+    };
+    let born = match born {
+        lxc_sys::clone::Birth::Requested => Born::Inside,
+        lxc_sys::clone::Birth::Inherited => Born::EntersV1,
+    };
+    is_in.read_exact(&mut [0]).unwrap();
+    lease.settle(child.pid(), born).unwrap();
+    let pid = child.pid().as_raw_nonzero();
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    child.signal(9).unwrap();
+    child.wait().unwrap();
+    text
+}
+
+#[test]
+fn the_quick_way_in() {
+    isolated("life::the_quick_way_in", HOST, |name| {
+        let said = child::run(|_| {
+            let host = found();
+            let mut lease = PayloadLease::create(&host, &spec(name, &["cgroup.pids.max = 3"])).unwrap();
+            let text = cloned(&mut lease);
+            let payload = format!("/lxc.payload.{name}");
+            assert!(places(&text).iter().all(|place| place.ends_with(&payload)), "{text}");
+            // The second that is cloned replaces nothing of the first.
+            assert_eq!(places(&cloned(&mut lease)), places(&text));
+            assert!(!own_cgroups().contains(name), "we stay where we are");
+            lease.release().unwrap();
+            "good".to_owned()
+        });
+        assert_eq!(said.said(), "good");
+    });
+}
+
+#[test]
+fn v2_settings_on_hybrid() {
+    isolated("life::v2_settings_on_hybrid", HOST, |name| {
+        let host = found();
+        let Some(controller) = host.unified().unwrap().controllers().first().cloned() else { return };
+        assert_eq!(controller, "hugetlb", "what this test can set a limit of");
+        let lines = ["cgroup2.hugetlb.2MB.max = 2097152", "cgroup2.cgroup.max.descendants = 4"];
+        let mut lease = PayloadLease::create(&host, &spec(name, &lines)).unwrap();
+        assert_eq!(lease.take_warnings(), []);
+        let waiter = Waiter::inside(&mut lease, "true");
+        assert_eq!(file("unified", name, "hugetlb.2MB.max"), "2097152");
+        assert_eq!(file("unified", name, "cgroup.max.descendants"), "4");
+        drop(waiter);
+        lease.release().unwrap();
+    });
+}
+
 #[test]
 fn on_v2() {
     isolated("life::on_v2", PURE_V2, |name| {
