@@ -209,9 +209,13 @@ fn base(text: &mut String, name: &str) {
     line(text, format_args!("mount options=(rw, rbind) {},", paths_outside("/", KERNEL_FILES)));
 }
 
+/// Changes of propagation, anywhere.
+///
+/// With `rw` among the options, parsers before 3.0.10 and 3.1.4 would allow every new mount with these
+/// rules (CVE-2016-1585).
 fn propagation(text: &mut String) {
     for kind in ["slave", "rslave", "shared", "rshared", "private", "rprivate", "unbindable", "runbindable"] {
-        line(text, format_args!("mount options=(rw, make-{kind}) -> **,"));
+        line(text, format_args!("mount options=(make-{kind}),"));
     }
 }
 
