@@ -12,7 +12,9 @@ use lxc_host::lsm::{
     GeneratedSpec, Incomplete, Label, LabelSpec, Lease, Lsm, Nesting, Privilege, Profile, When, detect, guest,
 };
 use lxc_sys::procfs::{Attributes, Procfs};
-use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount,
+};
 
 fn has_apparmor() -> bool {
     let there = detect() == Lsm::AppArmor;
@@ -134,8 +136,16 @@ fn abilities(dir: &Path) -> String {
         let text = fs::read(file).unwrap();
         fs::write(file, text).is_ok()
     };
+    let change = |kind| {
+        let flags = [kind, kind | MountPropagationFlags::REC];
+        flags.into_iter().all(|flags| mount_change(&at, flags).is_ok() && mount_change("/", flags).is_ok())
+    };
     let words = [
         yes("tmpfs", tmpfs),
+        yes("shared", change(MountPropagationFlags::SHARED)),
+        yes("slave", change(MountPropagationFlags::DOWNSTREAM)),
+        // Last, lest the mounts below show up in each other.
+        yes("private", change(MountPropagationFlags::PRIVATE)),
         yes("bind", mount_bind(dir, &inner).is_ok()),
         yes("read-only", mount_remount(&inner, read_only, "").is_ok()),
         yes("proc-elsewhere", mount("proc", &at, "proc", MountFlags::empty(), None).is_ok()),
@@ -198,7 +208,9 @@ fn a_generated_profile_holds_a_privileged_container() {
         assert!(free.contains(&format!("{word}=yes")), "{free}");
         assert!(abilities.contains(&format!("{word}=no")), "{word}: {abilities}");
     }
-    for word in ["tmpfs", "bind", "read-only", "hostname", "signal", "bind-null"] {
+    for word in
+        ["tmpfs", "slave", "private", "shared", "bind", "read-only", "hostname", "signal", "bind-null"]
+    {
         assert!(abilities.contains(&format!("{word}=yes")), "{word}: {abilities}");
     }
     assert!(dir.path().join("gen1/apparmor").join(&namespace).exists());

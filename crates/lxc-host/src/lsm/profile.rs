@@ -137,6 +137,9 @@ pub(super) fn text(spec: &GeneratedSpec, name: &str, stacking: Stacking) -> Stri
         deny_writes(&mut text, &paths_outside("/sys/", sys));
     }
     read_only_remounts(&mut text);
+    if spec.nesting == Nesting::Refuse && spec.privilege == Privilege::Privileged {
+        deny_binds(&mut text, &spec.raw);
+    }
     unix_sockets(&mut text, name);
     text += "  mount fstype=cgroup -> /sys/fs/cgroup/{,**},\n";
     text += "  mount fstype=cgroup2 -> /sys/fs/cgroup/{,**},\n";
@@ -209,9 +212,13 @@ fn base(text: &mut String, name: &str) {
     line(text, format_args!("mount options=(rw, rbind) {},", paths_outside("/", KERNEL_FILES)));
 }
 
+/// Changes of propagation, anywhere.
+///
+/// With `rw` among the options, parsers before 3.0.10 and 3.1.4 would allow every new mount with these
+/// rules (CVE-2016-1585).
 fn propagation(text: &mut String) {
     for kind in ["slave", "rslave", "shared", "rshared", "private", "rprivate", "unbindable", "runbindable"] {
-        line(text, format_args!("mount options=(rw, make-{kind}) -> **,"));
+        line(text, format_args!("mount options=(make-{kind}),"));
     }
 }
 
@@ -228,6 +235,16 @@ fn read_only_remounts(text: &mut String) {
             let options = options.join(", ");
             line(text, format_args!("mount options=({options}) -> {places},"));
         }
+    }
+}
+
+/// No rule allows these bind mounts, but parsers before 3.0.10 and 3.1.4 make one out of those for
+/// read-only remounts (CVE-2016-1585). A configuration with mount rules of its own has the last word,
+/// which it could not have over a denial.
+fn deny_binds(text: &mut String, raw: &[String]) {
+    if !raw.iter().any(|rule| rule.trim_start().starts_with("mount")) {
+        *text += "  deny mount options=(rw, bind) /{proc,sys}{,/**},\n";
+        *text += "  deny mount options=(rw, bind) /dev/.lxc*{,/**},\n";
     }
 }
 
@@ -379,6 +396,10 @@ mod tests {
         assert!(plain.ends_with("  deny /raw r,\n}\n"));
         assert!(plain.contains("deny /proc/sys/fs/binfmt_misc/{,**} wklx,"));
         assert!(!plain.contains("\n  mount,\n") && !plain.contains("change_profile"));
+        assert!(plain.contains("deny mount options=(rw, bind)"));
+        let own =
+            GeneratedSpec { raw: vec![" mount options=(rw, bind) /proc -> /x,".into()], ..spec("c1", "/l") };
+        assert!(!text(&own, "N", Stacking::Off).contains("deny mount options=(rw, bind)"));
         let stacked = text(&spec("c1", "/l"), "a/b", Stacking::On);
         assert!(stacked.contains("change_profile -> \":a-b://*\","));
         let nested =
