@@ -1,1 +1,230 @@
 //! The container's own devpts, its console and its ttys.
+//!
+//! All of it runs in the container's first process before the pivot, on the container's `/dev` as an open
+//! directory. A terminal is bound only after a look that the node is the very one that was opened: a name
+//! in `/dev/pts` is not trusted.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use lxc_sys::Op;
+use lxc_sys::clone::InGuest;
+use lxc_sys::dir::{Dir, Made};
+use lxc_sys::mount::{Attributes, DEVPTS_MAGIC, FileSystem, Reach, Tree, fs_magic};
+use lxc_sys::pty::{self, Pair};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+
+/// Where the console's terminal comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleSource {
+    /// There is no console.
+    None,
+    /// The monitor opened one on the host (`lxc.pty.max` is 0 or 1) and hands it over.
+    Host,
+    /// The container's own devpts.
+    Container,
+}
+
+/// The terminals a container gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminalSpec {
+    /// `lxc.pty.max`; 0 means that no devpts stays mounted.
+    pub ptys: u32,
+    /// `lxc.tty.max`: how many `/dev/ttyN`.
+    pub ttys: u32,
+    /// `lxc.tty.dir`: where below `/dev` the nodes are; a path without `..`.
+    pub dir: Option<String>,
+    /// Where the console comes from.
+    pub console: ConsoleSource,
+}
+
+/// Why the terminals could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up {what}")]
+pub struct Error {
+    what: &'static str,
+    #[source]
+    source: lxc_sys::Error,
+}
+
+impl Error {
+    fn of(what: &'static str) -> impl FnOnce(lxc_sys::Error) -> Error {
+        move |source| Error { what, source }
+    }
+}
+
+/// What the guest sets up, for the monitor.
+#[derive(Debug, Default)]
+pub struct Terminals {
+    /// The root of the container's devpts.
+    pub devpts: Option<OwnedFd>,
+    /// Both ends of the console, if it is the container's own. The terminal end becomes init's standard
+    /// streams.
+    pub console: Option<Pair>,
+    /// Both ends of each tty, `/dev/tty1` first.
+    pub ttys: Vec<Pair>,
+}
+
+impl Terminals {
+    /// The value of `container_ttys` in init's environment: the ttys' own names, which `getty` is started on.
+    pub fn names(&self) -> String {
+        let names: Vec<String> = self.ttys.iter().map(|tty| format!("pts/{}", tty.number)).collect();
+        names.join(" ")
+    }
+}
+
+/// The terminals' group, by which `write` and `wall` reach them.
+const TTY_GROUP: u32 = 5;
+
+/// Sets up everything the spec asks for below `dev`. `console` is the terminal end of the console that the
+/// monitor has opened ([`ConsoleSource::Host`]).
+///
+/// # Errors
+/// The first step that fails.
+pub fn setup(
+    guest: &InGuest,
+    dev: &Dir,
+    spec: &TerminalSpec,
+    console: Option<BorrowedFd<'_>>,
+) -> Result<Terminals, Error> {
+    let mut all = Terminals::default();
+    if spec.ptys.saturating_add(spec.ttys) > 0 {
+        all.devpts = Some(mount(guest, dev, spec).map_err(Error::of("a devpts of its own"))?);
+    }
+    let own = all.devpts.as_ref().map(AsFd::as_fd);
+    match (spec.console, own, console) {
+        (ConsoleSource::Container, Some(devpts), _) => {
+            let pair = Pair::open_in(devpts).map_err(Error::of("the console"))?;
+            bind_console(dev, devpts, &pair, spec.dir.as_deref()).map_err(Error::of("the console"))?;
+            all.console = Some(pair);
+        }
+        (ConsoleSource::Host, _, Some(terminal)) => {
+            bind_host_console(dev, terminal, spec.dir.as_deref()).map_err(Error::of("the console"))?;
+        }
+        _ => {}
+    }
+    if let Some(devpts) = own {
+        for number in 1..=spec.ttys {
+            let tty = tty(dev, devpts, number, spec.dir.as_deref()).map_err(Error::of("the ttys"))?;
+            all.ttys.push(tty);
+        }
+    }
+    if spec.ptys == 0 && all.devpts.is_some() {
+        // It was for the ttys alone; they stay bound.
+        dev.detach("pts").map_err(Error::of("the ttys"))?;
+        dev.remove_file("ptmx").map_err(Error::of("the ttys"))?;
+    }
+    Ok(all)
+}
+
+/// Mounts a devpts instance on `pts` and puts its `ptmx` in place of `/dev/ptmx`.
+fn mount(_: &InGuest, dev: &Dir, spec: &TerminalSpec) -> lxc_sys::Result<OwnedFd> {
+    if dev.make_dir("pts", 0o755)? == Made::Existed {
+        dev.detach("pts")?;
+    }
+    let most = spec.ptys.saturating_add(spec.ttys);
+    let base = format!("newinstance,ptmxmode=0666,mode=0620,max={most}");
+    let with_group = format!("{base},gid={TTY_GROUP}");
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    let fs = FileSystem { source: OsStr::new("devpts"), fstype: "devpts", flags, data: &with_group };
+    match dev.mount("pts", &fs) {
+        // The group may have no number in the container's user namespace.
+        Err(e) if e.errno() == Errno::INVAL => dev.mount("pts", &FileSystem { data: &base, ..fs })?,
+        other => other?,
+    }
+    let devpts = dev.dir("pts")?;
+    if spec.ptys > 0 {
+        place_ptmx(dev, &devpts)?;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(&devpts, ".", flags, Mode::empty()).op("open", devpts.path())
+}
+
+/// `/dev/ptmx`: a bind mount of the instance's own, or a link where a file cannot be mounted on.
+fn place_ptmx(dev: &Dir, devpts: &Dir) -> lxc_sys::Result<()> {
+    dev.remove_file("ptmx")?;
+    dev.make_file("ptmx", 0)?;
+    let bound = Tree::clone_fd(devpts.at("ptmx")?, &devpts.show("ptmx"), Reach::One)
+        .and_then(|tree| dev.attach("ptmx", tree, Reach::One, Attributes::default()));
+    if let Err(error) = bound {
+        log::debug!("/dev/ptmx becomes a link: {error}");
+        dev.remove_file("ptmx")?;
+        dev.make_link("ptmx", "pts/ptmx")?;
+    }
+    Ok(())
+}
+
+/// The node of an open terminal in its devpts: the very file, or an error.
+fn node_of(devpts: impl AsFd, number: u32, terminal: impl AsFd) -> lxc_sys::Result<OwnedFd> {
+    let name = number.to_string();
+    let node = rustix::fs::openat(
+        &devpts,
+        name.as_str(),
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .op("open", Path::new("pts").join(&name))?;
+    if fs_magic(&node)? != DEVPTS_MAGIC || !pty::same_node(&node, &terminal)? {
+        return Err(lxc_sys::Error::new("open", format!("pts/{name}"), Errno::NODEV));
+    }
+    Ok(node)
+}
+
+/// Binds a terminal onto a file below `/dev`, made for it, freed of what was mounted there.
+fn bind(dev: &Dir, rel: &Path, node: BorrowedFd<'_>) -> lxc_sys::Result<()> {
+    if dev.make_file(rel, 0)? == Made::Existed {
+        dev.detach(rel)?;
+    }
+    let node = rustix::io::fcntl_dupfd_cloexec(node, 3).op("dup", rel)?;
+    let tree = Tree::clone_fd(node, rel, Reach::One)?;
+    dev.attach(rel, tree, Reach::One, Attributes::default())
+}
+
+fn bind_console(dev: &Dir, devpts: BorrowedFd<'_>, pair: &Pair, dir: Option<&str>) -> lxc_sys::Result<()> {
+    rustix::fs::fchmod(&pair.terminal, Mode::from_raw_mode(0o620)).op("fchmod", "the console")?;
+    let node = node_of(devpts, pair.number, &pair.terminal)?;
+    place_console(dev, node.as_fd(), dir)
+}
+
+/// The host's terminal is reached by its name in the host's devpts: a descriptor from another mount
+/// namespace cannot be bound.
+fn bind_host_console(dev: &Dir, terminal: BorrowedFd<'_>, dir: Option<&str>) -> lxc_sys::Result<()> {
+    let name = rustix::termios::ttyname(terminal, Vec::new()).op("ttyname", "the console")?;
+    let name = Path::new(OsStr::from_bytes(name.as_bytes()));
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let node = rustix::fs::open(name, flags, Mode::empty()).op("open", name)?;
+    if !pty::same_node(&node, terminal)? {
+        return Err(lxc_sys::Error::new("open", name.display().to_string(), Errno::NODEV));
+    }
+    place_console(dev, node.as_fd(), dir)
+}
+
+/// With a directory for the ttys the console is in it and on `/dev/console`.
+fn place_console(dev: &Dir, node: BorrowedFd<'_>, dir: Option<&str>) -> lxc_sys::Result<()> {
+    if let Some(dir) = dir {
+        dev.make_dirs(dir)?;
+        bind(dev, &Path::new(dir).join("console"), node)?;
+    }
+    bind(dev, Path::new("console"), node)
+}
+
+/// `/dev/ttyN`: the terminal itself, or a link to the one in the directory for ttys.
+fn tty(dev: &Dir, devpts: BorrowedFd<'_>, number: u32, dir: Option<&str>) -> lxc_sys::Result<Pair> {
+    let pair = Pair::open_in(devpts)?;
+    let node = node_of(devpts, pair.number, &pair.terminal)?;
+    let name = format!("tty{number}");
+    let Some(dir) = dir else {
+        bind(dev, Path::new(&name), node.as_fd())?;
+        return Ok(pair);
+    };
+    dev.make_dirs(dir)?;
+    let inner = Path::new(dir).join(&name);
+    bind(dev, &inner, node.as_fd())?;
+    dev.remove_file(&name)?;
+    dev.make_link(&name, &inner)?;
+    Ok(pair)
+}

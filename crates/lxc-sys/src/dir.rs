@@ -84,6 +84,12 @@ impl Dir {
         Ok(Dir::from_fd(fd, &self.shown))
     }
 
+    /// The same directory under another name, for example once it has become `/`.
+    #[must_use]
+    pub fn renamed(self, shown: &Path) -> Dir {
+        Dir { shown: shown.to_owned(), ..self }
+    }
+
     /// Opens `rel` for naming it only (`O_PATH`), across mounts.
     ///
     /// # Errors
