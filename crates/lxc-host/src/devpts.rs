@@ -96,27 +96,27 @@ pub fn setup(
         all.devpts = Some(mount(guest, dev, spec).map_err(Error::of("a devpts of its own"))?);
     }
     let own = all.devpts.as_ref().map(AsFd::as_fd);
+    let place = Place::open(dev, spec.dir.as_deref()).map_err(Error::of("lxc.tty.dir"))?;
     match (spec.console, own, console) {
         (ConsoleSource::Container, Some(devpts), _) => {
             let pair = Pair::open_in(devpts).map_err(Error::of("the console"))?;
-            bind_console(dev, devpts, &pair, spec.dir.as_deref()).map_err(Error::of("the console"))?;
+            bind_console(&place, devpts, &pair).map_err(Error::of("the console"))?;
             all.console = Some(pair);
         }
         (ConsoleSource::Host, _, Some(terminal)) => {
-            bind_host_console(dev, terminal, spec.dir.as_deref()).map_err(Error::of("the console"))?;
+            bind_host_console(&place, terminal).map_err(Error::of("the console"))?;
         }
         _ => {}
     }
     if let Some(devpts) = own {
         for number in 1..=spec.ttys {
-            let tty = tty(dev, devpts, number, spec.dir.as_deref()).map_err(Error::of("the ttys"))?;
+            let tty = tty(&place, devpts, number).map_err(Error::of("the ttys"))?;
             all.ttys.push(tty);
         }
     }
     if spec.ptys == 0 && all.devpts.is_some() {
         // It was for the ttys alone; they stay bound.
         dev.detach("pts").map_err(Error::of("the ttys"))?;
-        dev.remove_file("ptmx").map_err(Error::of("the ttys"))?;
     }
     Ok(all)
 }
@@ -174,25 +174,40 @@ fn node_of(devpts: impl AsFd, number: u32, terminal: impl AsFd) -> lxc_sys::Resu
     Ok(node)
 }
 
-/// Binds a terminal onto a file below `/dev`, made for it, freed of what was mounted there.
-fn bind(dev: &Dir, rel: &Path, node: BorrowedFd<'_>) -> lxc_sys::Result<()> {
-    if dev.make_file(rel, 0)? == Made::Existed {
-        dev.detach(rel)?;
-    }
-    let node = rustix::io::fcntl_dupfd_cloexec(node, 3).op("dup", rel)?;
-    let tree = Tree::clone_fd(node, rel, Reach::One)?;
-    dev.attach(rel, tree, Reach::One, Attributes::default())
+/// Where the terminals are put.
+struct Place<'a> {
+    dev: &'a Dir,
+    /// `lxc.tty.dir`: its name below `/dev`, and itself.
+    inner: Option<(&'a Path, Dir)>,
 }
 
-fn bind_console(dev: &Dir, devpts: BorrowedFd<'_>, pair: &Pair, dir: Option<&str>) -> lxc_sys::Result<()> {
+impl<'a> Place<'a> {
+    fn open(dev: &'a Dir, dir: Option<&'a str>) -> lxc_sys::Result<Self> {
+        let inner = match dir.map(Path::new) {
+            Some(name) => Some((name, dev.make_dirs(name)?)),
+            None => None,
+        };
+        Ok(Place { dev, inner })
+    }
+}
+
+/// Binds a terminal onto a file, made for it, freed of what was mounted there.
+fn bind(dir: &Dir, name: &str, node: OwnedFd) -> lxc_sys::Result<()> {
+    if dir.make_file(name, 0)? == Made::Existed {
+        dir.detach(name)?;
+    }
+    let tree = Tree::clone_fd(node, &dir.show(name), Reach::One)?;
+    dir.attach(name, tree, Reach::One, Attributes::default())
+}
+
+fn bind_console(place: &Place<'_>, devpts: BorrowedFd<'_>, pair: &Pair) -> lxc_sys::Result<()> {
     rustix::fs::fchmod(&pair.terminal, Mode::from_raw_mode(0o620)).op("fchmod", "the console")?;
-    let node = node_of(devpts, pair.number, &pair.terminal)?;
-    place_console(dev, node.as_fd(), dir)
+    place_console(place, node_of(devpts, pair.number, &pair.terminal)?)
 }
 
 /// The host's terminal is reached by its name in the host's devpts: a descriptor from another mount
 /// namespace cannot be bound.
-fn bind_host_console(dev: &Dir, terminal: BorrowedFd<'_>, dir: Option<&str>) -> lxc_sys::Result<()> {
+fn bind_host_console(place: &Place<'_>, terminal: BorrowedFd<'_>) -> lxc_sys::Result<()> {
     let name = rustix::termios::ttyname(terminal, Vec::new()).op("ttyname", "the console")?;
     let name = Path::new(OsStr::from_bytes(name.as_bytes()));
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -200,31 +215,30 @@ fn bind_host_console(dev: &Dir, terminal: BorrowedFd<'_>, dir: Option<&str>) -> 
     if !pty::same_node(&node, terminal)? {
         return Err(lxc_sys::Error::new("open", name.display().to_string(), Errno::NODEV));
     }
-    place_console(dev, node.as_fd(), dir)
+    place_console(place, node)
 }
 
 /// With a directory for the ttys the console is in it and on `/dev/console`.
-fn place_console(dev: &Dir, node: BorrowedFd<'_>, dir: Option<&str>) -> lxc_sys::Result<()> {
-    if let Some(dir) = dir {
-        dev.make_dirs(dir)?;
-        bind(dev, &Path::new(dir).join("console"), node)?;
+fn place_console(place: &Place<'_>, node: OwnedFd) -> lxc_sys::Result<()> {
+    if let Some((_, dir)) = &place.inner {
+        let second = rustix::io::fcntl_dupfd_cloexec(&node, 3).op("dup", "the console")?;
+        bind(dir, "console", second)?;
     }
-    bind(dev, Path::new("console"), node)
+    bind(place.dev, "console", node)
 }
 
 /// `/dev/ttyN`: the terminal itself, or a link to the one in the directory for ttys.
-fn tty(dev: &Dir, devpts: BorrowedFd<'_>, number: u32, dir: Option<&str>) -> lxc_sys::Result<Pair> {
+fn tty(place: &Place<'_>, devpts: BorrowedFd<'_>, number: u32) -> lxc_sys::Result<Pair> {
     let pair = Pair::open_in(devpts)?;
     let node = node_of(devpts, pair.number, &pair.terminal)?;
     let name = format!("tty{number}");
-    let Some(dir) = dir else {
-        bind(dev, Path::new(&name), node.as_fd())?;
-        return Ok(pair);
-    };
-    dev.make_dirs(dir)?;
-    let inner = Path::new(dir).join(&name);
-    bind(dev, &inner, node.as_fd())?;
-    dev.remove_file(&name)?;
-    dev.make_link(&name, &inner)?;
+    match &place.inner {
+        None => bind(place.dev, &name, node)?,
+        Some((inner, dir)) => {
+            bind(dir, &name, node)?;
+            place.dev.remove_file(&name)?;
+            place.dev.make_link(&name, inner.join(&name))?;
+        }
+    }
     Ok(pair)
 }

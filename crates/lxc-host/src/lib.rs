@@ -11,6 +11,7 @@ pub mod idmap;
 pub mod keyring;
 pub mod limits;
 pub mod lsm;
+pub mod mount_flags;
 pub mod net;
 pub mod rootfs;
 pub mod seccomp;

@@ -10,8 +10,8 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
 
-use super::flags::attributes_of;
 use super::{Cause, Dir, Error, MountSpec, RootfsSpec};
+use crate::mount_flags::attributes_of;
 
 /// What the monitor holds of a container's root while it runs.
 #[derive(Debug)]

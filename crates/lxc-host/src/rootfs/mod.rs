@@ -10,13 +10,11 @@
 //! Nothing below the root is reached by a path string, only through [`Dir`].
 
 mod error;
-mod flags;
 pub mod guest;
 pub mod host;
 pub mod spec;
 
 pub use error::{Cause, Error};
-pub use flags::{attributes_of, mount_flags};
 pub use lxc_sys::dir::Dir;
 pub use spec::{
     AutoSpec, MountSource, MountSpec, NetAdmin, Place, Resolution, RootKind, RootfsSpec, SpecError,

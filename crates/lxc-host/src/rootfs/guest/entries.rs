@@ -11,10 +11,10 @@ use lxc_sys::mount::{Attributes, Change, FileSystem, Reach, Tree, fd_path};
 use lxc_types::mount::{Bind, Create};
 use rustix::io::Errno;
 
-use super::super::flags::{attributes_of, mount_flags, propagation_flags, reach_of};
 use super::super::host::IdmapRequest;
 use super::super::{Cause, Dir, Error, MountSource, MountSpec};
 use super::{Mounted, Rootfs};
+use crate::mount_flags::{attributes_of, mount_flags, propagation_flags, reach_of};
 
 /// Makes the configured mounts in their order. Those that show other ids are only cloned: they come back
 /// as requests that the monitor answers (`host::idmapped`).

@@ -1,4 +1,4 @@
-//! Mount flags of the configuration as the kernel's.
+//! Mount flags of the configuration as the kernel's, for all that mounts.
 
 use lxc_sys::mount::{Attributes, Reach};
 use lxc_types::mount::{FlagSet, MountFlag, MountOptions, Propagation, PropagationKind};
