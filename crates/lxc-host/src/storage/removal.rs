@@ -213,7 +213,9 @@ fn clear_marks(file: BorrowedFd<'_>) {
     if let Ok(flags) = rustix::fs::ioctl_getflags(file)
         && flags.intersects(marks)
     {
-        rustix::fs::ioctl_setflags(file, flags - marks).unwrap_or_default();
+        if let Err(errno) = rustix::fs::ioctl_setflags(file, flags - marks) {
+            log::debug!("cannot clear the marks of a file that is to be removed: {errno}");
+        }
     }
 }
 
