@@ -16,7 +16,7 @@ struct Applet {
 
 /// All tools, sorted by name.
 const APPLETS: [Applet; 14] = [
-    Applet { name: "attach", run: cli::run::<attach::Attach> },
+    Applet { name: "attach", run: attach::run },
     Applet { name: "cgroup", run: cli::run::<cgroup::Cgroup> },
     Applet { name: "config", run: config::run },
     Applet { name: "console", run: cli::run::<console::Console> },

@@ -1,14 +1,17 @@
 //! `lxc-attach`: run a program, or a shell, inside a running container.
 
-use std::ffi::{OsStr, OsString};
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use lxc_core::hooks::Env;
 use lxc_core::{AttachOptions, Elevated, EnvPolicy, Program};
+use lxc_sys::{memfd, process};
 use lxc_types::{NamespaceKind, Namespaces, Personality};
 
-use crate::cli::{Common, Tool};
-use crate::report::Failure;
+use crate::cli::{self, Common, Tool};
+use crate::report::{self, Failure};
 use crate::session::{Session, absolute};
 
 /// Run a program inside a running container: a login shell if none is given
@@ -57,6 +60,27 @@ pub struct Attach {
     context: Option<String>,
     #[command(flatten)]
     common: Common,
+}
+
+/// Runs the tool, from a sealed copy of itself: what runs in the container can open `/proc/PID/exe` of a
+/// process that enters it, and must not find the host's program file there.
+pub fn run(args: Vec<OsString>) -> u8 {
+    if memfd::runs_sealed() {
+        return cli::run::<Attach>(args);
+    }
+    let Err(error) = run_sealed(&args);
+    let failure = Failure::said(format!("cannot run from a sealed copy: {error}"));
+    report::print(Attach::PROGRAM, None, &failure);
+    failure.code()
+}
+
+fn run_sealed(args: &[OsString]) -> lxc_sys::Result<Infallible> {
+    let copy = memfd::sealed_self("lxc-attach")?;
+    let argv =
+        std::iter::once(OsString::from(Attach::PROGRAM)).chain(args.iter().cloned()).map(|arg| process::c_string(arg.as_bytes()));
+    let argv = argv.collect::<lxc_sys::Result<Vec<CString>>>()?;
+    let env = Env::of_this_process().to_c_strings()?;
+    Err(process::exec_fd(&copy, &argv, &env))
 }
 
 impl Tool for Attach {

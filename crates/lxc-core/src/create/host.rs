@@ -19,9 +19,8 @@ use super::{Error, Result};
 
 /// Directories of the host that the container finds empty. `/etc/systemd/system` holds what the
 /// administrator has enabled: the container boots without it.
-const HIDDEN: [&str; 15] = [
+const HIDDEN: [&str; 14] = [
     "etc/cron.d",
-    "etc/lxc",
     "etc/network",
     "etc/NetworkManager",
     "etc/netplan",
