@@ -12,9 +12,18 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use lxc_sys::{Error as SysError, Op, memfd, process, socket};
+use lxc_host::cgroup::MonitorLease;
+use lxc_sys::clone::{Birth, Cloned, Request, clone};
+use lxc_sys::{Error as SysError, Op, memfd, proc, process, socket};
 
+use crate::config_file;
+use crate::dirs::Dirs;
+use crate::facts::Facts;
+use crate::lifecycle::{self, Job};
 use crate::log::{LogFile, Settings};
+use crate::plan::{self, StartPlan, Wish};
+use crate::start::StartError;
+use crate::start::leases::Leases;
 use crate::start::link::Report;
 
 /// The descriptors of the monitor, by number.
@@ -182,6 +191,105 @@ impl Starter {
     }
 }
 
+/// Runs the monitor: what `lxc-supervise` is for. Returns when the container has ended.
+///
+/// # Errors
+/// When the program was not started by [`spawn`].
+pub fn main() -> Result<(), SysError> {
+    let memory = process::inherited_fd(HAND_OVER_FD)?;
+    let listener = process::inherited_fd(LISTENER_FD)?;
+    let starter = Starter::inherited()?;
+    process::close_inherited_from(ANSWER_FD + 1)?;
+    let bytes = proc::read_fd(&memory, "hand-over")?;
+    drop(memory);
+    let hand_over = HandOver::decode(&bytes);
+    let hand_over = hand_over.ok_or_else(|| SysError::new("read", "the hand-over", Errno::BADMSG))?;
+    rustix::process::chdir("/").op("chdir", "/")?;
+    match prepare(hand_over, listener) {
+        Ok(Prepared { job, plan, leases }) => supervise(job, plan, leases, starter),
+        Err(error) => starter.answer(&Answer::Failed(Report::of("plan", &*error))),
+    }
+    Ok(())
+}
+
+struct Prepared {
+    job: Job,
+    plan: StartPlan,
+    leases: Leases,
+}
+
+fn prepare(hand_over: HandOver, listener: OwnedFd) -> Result<Prepared, Box<dyn std::error::Error>> {
+    let dirs = Dirs::of_this_process();
+    let loaded = config_file::load_flattened(&hand_over.config).map_err(crate::Error::Config)?;
+    let log = effective_log(&hand_over.log, &loaded.config);
+    crate::log::init(&log, &hand_over.lxcpath, Some(&hand_over.name))?;
+    let facts = Facts::gather(&dirs, loaded.config.cgroup.relative).map_err(StartError::from)?;
+    let wish = Wish {
+        name: hand_over.name.parse()?,
+        lxcpath: hand_over.lxcpath,
+        config_file: hand_over.config_file,
+        mode: hand_over.mode,
+        argv: hand_over.argv,
+    };
+    let plan = plan::plan(&loaded.config, &facts, &dirs, &wish).map_err(StartError::from)?;
+    let monitor = MonitorLease::create(&facts.hierarchies, &plan.cgroup.names);
+    let monitor = monitor.map_err(|source| StartError::Monitor { stage: "cgroups", source: source.into() })?;
+    let leases = Leases { monitor: Some(monitor), ..Leases::default() };
+    let pidfile = hand_over.pidfile;
+    let job = Job { wish, config: loaded.config, dirs, facts, listener, foreground: false, pidfile };
+    Ok(Prepared { job, plan, leases })
+}
+
+/// `lxc.log.*` of the container, unless the command line said otherwise.
+pub(crate) fn effective_log(given: &Settings, config: &lxc_config::Config) -> Settings {
+    let mut log = given.clone();
+    if let (LogFile::None, Some(file)) = (&log.file, &config.log.file) {
+        log.file = LogFile::Path(PathBuf::from(&file.value));
+    }
+    log.level = log.level.or(config.log.level);
+    log
+}
+
+/// Leaves this process to its parent and goes on in a child, which is born in the monitor's own cgroup: moving a
+/// process there later would cost the kernel some ten milliseconds.
+fn supervise(job: Job, plan: StartPlan, mut leases: Leases, starter: Starter) {
+    let into = leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().ok().flatten().flatten();
+    let cloned = clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() });
+    match cloned {
+        Ok((Cloned::Monitor(_), _)) => process::leave(0),
+        Ok((Cloned::Guest(_), birth)) => {
+            rustix::process::setsid().ok();
+            if let Some(monitor) = &mut leases.monitor {
+                if birth == Birth::Requested {
+                    monitor.born_inside();
+                }
+                if let Err(e) = monitor.enter_v1() {
+                    let error = StartError::Monitor { stage: "cgroups", source: e.into() };
+                    return starter.answer(&Answer::Failed(Report::of("cgroups", &error)));
+                }
+            }
+            let mut starter = Some(starter);
+            let mut started = || {
+                if let Some(starter) = starter.take() {
+                    starter.answer(&Answer::Running);
+                }
+            };
+            if let Err(error) = lifecycle::run(job, plan, leases, &mut started) {
+                match starter {
+                    Some(starter) => starter.answer(&Answer::Failed(Report::of("start", &error))),
+                    None => log::error!("{}", chain(&error)),
+                }
+            }
+        }
+        Err(error) => starter.answer(&Answer::Failed(Report::of("monitor", &error))),
+    }
+}
+
+/// An error and its causes in one line, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    Report::of("", error).chain.join(": ")
+}
+
 /// Executes the monitor program and waits for its answer.
 ///
 /// # Errors
@@ -203,10 +311,12 @@ pub fn spawn(program: &Path, hand_over: &HandOver, listener: &OwnedFd) -> Result
         .map(|(n, v)| process::c_string([n.as_bytes(), b"=", v.as_bytes()].concat()))
         .collect::<Result<Vec<CString>, SysError>>()?;
     let fds = [null.as_fd(), null.as_fd(), null.as_fd(), memory.as_fd(), listener.as_fd(), theirs.as_fd()];
-    process::spawn_detached(&process::Detached { file: &file, argv: &argv, env: &env, fds: &fds })?;
+    let first = process::spawn(&process::Program { file: &file, argv: &argv, env: &env, fds: &fds })?;
     drop(theirs);
     let mut bytes = vec![0; 64 * 1024];
     let got = socket::receive(&ours, &mut bytes, RecvFlags::empty())?;
+    // The monitor is a child of this process, which leaves at once.
+    process::wait(first)?;
     let text = bytes.get(..got.len).unwrap_or_default();
     Answer::decode(text).ok_or_else(|| SysError::new("monitor", "it ended without an answer", Errno::PIPE))
 }

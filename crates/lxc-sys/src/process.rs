@@ -398,82 +398,64 @@ pub fn exec_fd(fd: impl AsFd, argv: &[CString], env: &[CString]) -> Error {
     Error::new("execveat", format!("descriptor {raw}"), errno)
 }
 
-/// A program to be started by [`spawn_detached`].
+/// A program to be started by [`spawn`].
 #[derive(Debug)]
-pub struct Detached<'a> {
+pub struct Program<'a> {
     /// The program file.
     pub file: &'a CStr,
     /// Its arguments, the name first.
     pub argv: &'a [CString],
     /// Its environment.
     pub env: &'a [CString],
-    /// Descriptors that become 0, 1, 2, … in this order; all others are closed unless they were inherited
-    /// without close-on-exec.
+    /// Descriptors that become 0, 1, 2, … in this order; of the others those stay open that are not
+    /// close-on-exec.
     pub fds: &'a [BorrowedFd<'a>],
 }
 
 struct Start<'a> {
-    what: &'a Detached<'a>,
+    what: &'a Program<'a>,
     args: Vec<*const libc::c_char>,
     vars: Vec<*const libc::c_char>,
     sources: Vec<RawFd>,
-    inner_stack: *mut libc::c_void,
     errno: i32,
 }
 
 const STACK: usize = 64 * 1024;
 
-/// Starts a program in a session of its own that is no child of the caller: its parent is init (or the nearest
-/// sub-reaper). No memory of the caller is copied, so it is safe and cheap in a large program with threads.
-/// Returns when the program runs.
+/// Starts a program in a session of its own, with no signal blocked. No memory of the caller is copied, so it is
+/// safe and cheap in a large program with threads. Returns when the program runs; the caller reaps it.
 ///
 /// # Errors
 /// That of clone(2), or the error of execve(2) in the new process.
-pub fn spawn_detached(what: &Detached<'_>) -> Result<()> {
-    let mut outer = vec![0u8; STACK];
-    let mut inner = vec![0u8; STACK];
-    let top = |stack: &mut Vec<u8>| stack.as_mut_ptr_range().end.cast::<libc::c_void>();
+pub fn spawn(what: &Program<'_>) -> Result<Pid> {
+    let mut stack = vec![0u8; STACK];
+    let top = stack.as_mut_ptr_range().end.cast::<libc::c_void>();
     let sources = what.fds.iter().map(|fd| fd.as_raw_fd()).collect();
-    let inner_stack = top(&mut inner);
-    let mut start =
-        Start { what, args: pointers(what.argv), vars: pointers(what.env), sources, inner_stack, errno: 0 };
+    let mut start = Start { what, args: pointers(what.argv), vars: pointers(what.env), sources, errno: 0 };
     let old = set_signal_mask(&SignalSet::full())?;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let argument = std::ptr::from_mut(&mut start).cast::<libc::c_void>();
-    // SAFETY: the child runs on a stack of its own while this thread is held (CLONE_VFORK) until it has left;
-    // it makes system calls only, so sharing the memory (CLONE_VM) disturbs no other thread.
-    let pid = unsafe { libc::clone(in_session, top(&mut outer), flags, argument) };
-    let cloned = done(pid.into(), "clone", "a detached program");
+    // SAFETY: the child runs on a stack of its own while this thread is held (CLONE_VFORK) until it has executed
+    // or left; it makes system calls only, so sharing the memory (CLONE_VM) disturbs no other thread.
+    let pid = unsafe { libc::clone(become_program, top, flags, argument) };
+    let cloned = done(pid.into(), "clone", what.file.to_string_lossy());
     set_signal_mask(&old)?;
     cloned?;
-    if let Some(pid) = Pid::from_raw(pid) {
-        wait(pid)?;
-    }
+    let Some(pid) = Pid::from_raw(pid) else { return Err(Error::new("clone", "no process id", Errno::IO)) };
     if start.errno != 0 {
+        wait(pid)?;
         let on = what.file.to_string_lossy();
         return Err(Error::new("execve", on, Errno::from_raw_os_error(start.errno)));
     }
-    Ok(())
-}
-
-extern "C" fn in_session(argument: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: setsid(2) takes nothing; a new process is no group leader, so it succeeds.
-    unsafe { libc::setsid() };
-    // SAFETY: spawn_detached passes a Start that lives until this process has left.
-    let start = unsafe { &mut *argument.cast::<Start<'_>>() };
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-    // SAFETY: as in spawn_detached, with the second stack.
-    let pid = unsafe { libc::clone(become_program, start.inner_stack, flags, argument) };
-    if pid < 0 {
-        start.errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN);
-    }
-    0
+    Ok(pid)
 }
 
 extern "C" fn become_program(argument: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: spawn_detached passes a Start that lives until this process has executed or left, and nobody
-    // else touches it meanwhile.
+    // SAFETY: spawn passes a Start that lives until this process has executed or left, and nobody else touches
+    // it meanwhile.
     let start = unsafe { &mut *argument.cast::<Start<'_>>() };
+    // SAFETY: setsid(2) takes nothing; a new process is no group leader, so it succeeds.
+    unsafe { libc::setsid() };
     let count = RawFd::try_from(start.sources.len()).unwrap_or(RawFd::MAX);
     // First above all targets, so that no source is overwritten before it is used.
     for source in &mut start.sources {
@@ -497,6 +479,27 @@ extern "C" fn become_program(argument: *mut libc::c_void) -> libc::c_int {
     1
 }
 
+/// Closes every descriptor from `first` on: those that a careless starter left open.
+///
+/// # Errors
+/// That of reading `/proc/self/fd`, where close_range(2) is missing.
+pub fn close_inherited_from(first: RawFd) -> Result<()> {
+    let from = u32::try_from(first).unwrap_or(0);
+    // SAFETY: by its contract called first thing in a program, when nothing above is owned by any value.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, from, u32::MAX, 0) };
+    if closed == 0 {
+        return Ok(());
+    }
+    // Fallback for Linux before 5.9: one by one.
+    for fd in open_fds()? {
+        if fd >= first {
+            // SAFETY: as above; the folder's own descriptor is closed already and fails.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -515,28 +518,30 @@ mod tests {
     }
 
     #[test]
-    fn detached_program_gets_its_descriptors() {
+    fn a_program_gets_its_descriptors() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         let null =
             rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty()).unwrap();
         let argv = [c"sh".into(), c"-c".into(), c"echo \"$X $(ps -o sid= -p $$) $$\"".into()];
-        let what = Detached {
+        let what = Program {
             file: c"/bin/sh",
             argv: &argv,
             env: &[c"X=1".into(), c"PATH=/usr/bin:/bin".into()],
             fds: &[null.as_fd(), write.as_fd(), null.as_fd()],
         };
-        spawn_detached(&what).unwrap();
+        let pid = spawn(&what).unwrap();
         drop(write);
         let mut text = String::new();
         io::Read::read_to_string(&mut std::fs::File::from(read), &mut text).unwrap();
-        assert!(text.starts_with("1 "), "{text}");
+        let number = pid.as_raw_nonzero().to_string();
+        assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["1", &number, &number]);
+        assert_eq!(wait(pid).unwrap(), Exit::Exited(0));
     }
 
     #[test]
-    fn detached_program_that_is_not_there() {
-        let what = Detached { file: c"/nowhere/program", argv: &[c"x".into()], env: &[], fds: &[] };
-        let e = spawn_detached(&what).unwrap_err();
+    fn a_program_that_is_not_there() {
+        let what = Program { file: c"/nowhere/program", argv: &[c"x".into()], env: &[], fds: &[] };
+        let e = spawn(&what).unwrap_err();
         assert_eq!(e.to_string(), "execve(/nowhere/program): No such file or directory");
     }
 

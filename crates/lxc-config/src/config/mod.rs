@@ -25,7 +25,7 @@ pub use hook::{HookKind, HookVersion, Hooks};
 pub use init::{Capabilities, EnvVar, Environment, Init};
 pub use limit::{Assignment, Limit};
 pub use lsm::{AppArmor, Lsm, ProxyAddress, Seccomp, SeccompNotify, Selinux, SessionKeyring};
-pub use mount::{AutoMounts, CgroupAccess, CgroupMount, Mounts, ProcMount, SharedMounts, SysMount};
+pub use mount::Mounts;
 pub use namespace::{NamespaceChoice, NamespaceRules, TimeOffsets};
 pub use net::{IpvlanIsolation, IpvlanMode, MacvlanMode, NativeVlan, NetDevice, NetKind, Veth, VethMode};
 pub use rootfs::{Rootfs, RootfsSource};

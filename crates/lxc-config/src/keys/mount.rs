@@ -2,9 +2,9 @@
 
 use super::values::*;
 use super::{Empty, Family, Key, Outcome, Setting, Write};
-use crate::config::{
-    AutoMounts, CgroupAccess, CgroupMount, Config, Mounts, ProcMount, SharedMounts, SysMount,
-};
+use lxc_types::mount::{AutoMountError, AutoMounts};
+
+use crate::config::{Config, Mounts};
 
 pub(super) const FAMILY: Family = Family {
     title: "MOUNTS AND /DEV",
@@ -27,46 +27,20 @@ const AUTO: Key = Key {
           all lines; an empty value takes all back.",
     set: |c, s| {
         let mut auto = c.mounts.auto.clone();
-        split(s.value).try_for_each(|word| auto_word(&mut auto, word))?;
+        auto_words(&mut auto, s.value)?;
         c.mounts.auto = auto;
         Ok(Outcome::Exact)
     },
-    get: |c, _| Ok(shown_auto(&c.mounts.auto).join(" ")),
+    get: |c, _| Ok(c.mounts.auto.to_string()),
     clear: |c, _| reset(&mut c.mounts.auto),
     ..Key::SINGLE
 };
 
-const PROC: [(&str, ProcMount); 3] =
-    [("proc:mixed", ProcMount::Mixed), ("proc", ProcMount::Mixed), ("proc:rw", ProcMount::ReadWrite)];
-
-const SYS: [(&str, SysMount); 4] = [
-    ("sys:mixed", SysMount::Mixed),
-    ("sys", SysMount::Mixed),
-    ("sys:ro", SysMount::ReadOnly),
-    ("sys:rw", SysMount::ReadWrite),
-];
-
-const ACCESS: [(&str, CgroupAccess); 4] = [
-    ("", CgroupAccess::Unspecified),
-    (":mixed", CgroupAccess::Mixed),
-    (":ro", CgroupAccess::ReadOnly),
-    (":rw", CgroupAccess::ReadWrite),
-];
-
-fn auto_word(auto: &mut AutoMounts, word: &str) -> Result<(), ValueError> {
-    let of = |kind: &str| word == kind || word.strip_prefix(kind).is_some_and(|rest| rest.starts_with(':'));
-    if of("proc") {
-        auto.proc = Some(choice(&PROC, word)?);
-    } else if of("sys") {
-        auto.sys = Some(choice(&SYS, word)?);
-    } else if of("cgroup") || of("cgroup-full") || of("cgroup2") {
-        auto.cgroup = Some(cgroup(word).ok_or_else(|| unknown(word))?);
-    } else if let Some(paths) = word.strip_prefix("shmounts:") {
-        auto.shared = Some(shared(paths)?);
-    } else {
-        return Err(unknown(word));
-    }
-    Ok(())
+fn auto_words(auto: &mut AutoMounts, words: &str) -> Result<(), ValueError> {
+    auto.merge(words).map_err(|error| match error {
+        AutoMountError::Unknown(word) => unknown(&word),
+        AutoMountError::NoDirectory => ValueError::Invalid(error.to_string()),
+    })
 }
 
 fn unknown(word: &str) -> ValueError {
@@ -100,57 +74,6 @@ fn unknown(word: &str) -> ValueError {
         known: "proc, sys, cgroup, cgroup-full, cgroup2, shmounts:PATH and their variants".into(),
         nearest: crate::diagnostic::nearest(word, known.into_iter()).map(str::to_owned),
     }
-}
-
-fn cgroup(word: &str) -> Option<CgroupMount> {
-    let (rest, force) = match word.strip_suffix(":force") {
-        Some(rest) => (rest, true),
-        None => (word, false),
-    };
-    match rest {
-        "cgroup2" => return Some(CgroupMount::Unified { access: CgroupAccess::ReadWrite }),
-        "cgroup2:ro" => return Some(CgroupMount::Unified { access: CgroupAccess::ReadOnly }),
-        _ => {}
-    }
-    if let Some(access) = rest.strip_prefix("cgroup-full") {
-        return Some(CgroupMount::Full { access: choice(&ACCESS, access).ok()?, force });
-    }
-    Some(CgroupMount::Own { access: choice(&ACCESS, rest.strip_prefix("cgroup")?).ok()?, force })
-}
-
-fn shared(paths: &str) -> Result<SharedMounts, ValueError> {
-    let (host, container) = match paths.split_once(':') {
-        Some((host, container)) if !container.is_empty() => (host, container),
-        Some((host, _)) => (host, SharedMounts::CONTAINER),
-        None => (paths, SharedMounts::CONTAINER),
-    };
-    if host.is_empty() || !container.starts_with('/') {
-        return Err(ValueError::Invalid(format!("\"shmounts:{paths}\" is not shmounts:HOST[:/CONTAINER]")));
-    }
-    Ok(SharedMounts { host: host.to_owned(), container: container.to_owned() })
-}
-
-fn shown_auto(auto: &AutoMounts) -> Vec<String> {
-    let cgroup = |mount: CgroupMount| match mount {
-        CgroupMount::Own { access, force } => {
-            format!("cgroup{}{}", word(&ACCESS, &access), if force { ":force" } else { "" })
-        }
-        CgroupMount::Full { access, force } => {
-            format!("cgroup-full{}{}", word(&ACCESS, &access), if force { ":force" } else { "" })
-        }
-        CgroupMount::Unified { access: CgroupAccess::ReadOnly } => "cgroup2:ro".to_owned(),
-        CgroupMount::Unified { .. } => "cgroup2".to_owned(),
-    };
-    let proc = auto.proc.map(|proc| word(&PROC, &proc));
-    let sys = auto.sys.map(|sys| word(&SYS, &sys));
-    let shared = auto.shared.as_ref().map(|paths| {
-        if paths.container == SharedMounts::CONTAINER {
-            format!("shmounts:{}", paths.host)
-        } else {
-            format!("shmounts:{}:{}", paths.host, paths.container)
-        }
-    });
-    [proc, sys, auto.cgroup.map(cgroup), shared].into_iter().flatten().collect()
 }
 
 const FSTAB: Key = Key {

@@ -177,6 +177,14 @@ impl Client {
         self.one_fd(Cmd::GetInitPidfd, &[])
     }
 
+    /// The container's devpts.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn devpts_fd(&self) -> Result<OwnedFd> {
+        self.one_fd(Cmd::GetDevptsFd, &[])
+    }
+
     /// The namespaces that the container has for itself, as `CLONE_NEW*` bits.
     ///
     /// # Errors

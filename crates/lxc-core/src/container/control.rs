@@ -190,7 +190,7 @@ impl Container {
     }
 
     /// A cgroup by its path in the hierarchy, for monitors that give no descriptor.
-    fn open_cgroup(&self, controller: &str, path: &str) -> Result<Dir> {
+    pub(super) fn open_cgroup(&self, controller: &str, path: &str) -> Result<Dir> {
         let hierarchies = Hierarchies::discover(Base::of(Relative::No), &[])?;
         let hierarchy = hierarchies
             .by_controller(Some(controller))
@@ -272,7 +272,7 @@ fn device_rule(value: &str, verdict: spec::Verdict) -> Result<wire::DeviceRule, 
     };
     let number = |n: Option<u32>| n.and_then(|n| i32::try_from(n).ok()).unwrap_or(-1);
     let kind = match rule.kind {
-        DeviceKind::All => b'a',
+        DeviceKind::Any => b'a',
         DeviceKind::Block => b'b',
         DeviceKind::Char => b'c',
     };

@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::hooks::{Context, Env, Hook};
 
 /// The hooks of a container.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct HookPlan {
     /// All of them, by kind in the order of the configuration.
     pub list: Vec<Hook>,

@@ -94,7 +94,7 @@ fn caps(caps: &Capabilities) -> Option<CapsSpec> {
 /// A file that cannot be read, and mistakes in it by line.
 pub fn seccomp(config: &Config, status: &[u8]) -> Result<Option<Program>, PlanError> {
     let Some(profile) = &config.seccomp.profile else { return Ok(None) };
-    let nesting = if config.seccomp.allow_nesting { Nesting::Allowed } else { Nesting::Refused };
+    let nesting = if config.seccomp.allow_nesting { Nesting::Allow } else { Nesting::Skip };
     if !seccomp::is_wanted(status, nesting) {
         log::info!("a seccomp filter is active already: lxc.seccomp.profile is not loaded");
         return Ok(None);

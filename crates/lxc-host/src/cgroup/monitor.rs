@@ -58,9 +58,20 @@ impl MonitorLease {
         std::mem::take(&mut self.warnings)
     }
 
-    /// The monitor's unified group, for who clones a monitor right into it.
-    pub fn unified(&self) -> Option<&Dir> {
-        self.groups.iter().find(|group| group.is_v2()).map(|group| &group.dir)
+    /// The monitor's unified group, for who clones the monitor right into it; notes where the caller is now.
+    ///
+    /// # Errors
+    /// `/proc/self/cgroup` cannot be read.
+    pub fn before_birth(&mut self) -> Result<Option<&Dir>, Error> {
+        self.before = proc::read("/proc/self/cgroup")?;
+        Ok(self.groups.iter().find(|group| group.is_v2()).map(|group| &group.dir))
+    }
+
+    /// The calling process was cloned into the group of [`Self::before_birth`].
+    pub fn born_inside(&mut self) {
+        for (group, inside) in self.groups.iter().zip(&mut self.inside) {
+            *inside |= group.is_v2();
+        }
     }
 
     /// Moves the calling process, which must have one thread, into the v1 groups: microseconds each.

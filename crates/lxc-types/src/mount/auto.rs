@@ -183,6 +183,14 @@ impl fmt::Display for CgroupAuto {
     }
 }
 
+fn shared_text(shared: &SharedMount) -> String {
+    if shared.container == SHARED_DEFAULT {
+        format!("shmounts:{}", shared.host)
+    } else {
+        format!("shmounts:{}:{}", shared.host, shared.container)
+    }
+}
+
 impl fmt::Display for AutoMounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut tokens = Vec::new();
@@ -198,7 +206,7 @@ impl fmt::Display for AutoMounts {
             Some(SysAuto::ReadWrite) => tokens.push("sys:rw".to_owned()),
         }
         tokens.extend(self.cgroup.map(|c| c.to_string()));
-        tokens.extend(self.shared.as_ref().map(|s| format!("shmounts:{}:{}", s.host, s.container)));
+        tokens.extend(self.shared.as_ref().map(|s| shared_text(s)));
         f.write_str(&tokens.join(" "))
     }
 }
