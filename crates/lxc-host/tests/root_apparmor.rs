@@ -1,10 +1,11 @@
 //! AppArmor labels on a kernel that has it; elsewhere each test says that it skips. Needs root and LXC's
 //! own profiles loaded.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod child;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use child::{Outcome, UnshareFlags};
@@ -252,4 +253,45 @@ fn a_profile_the_parser_refuses_leaves_nothing() {
     assert!(!dir.path().join("gen4/apparmor").exists());
     let namespaces = fs::read_dir("/sys/kernel/security/apparmor/policy/namespaces").unwrap();
     assert!(!namespaces.flatten().any(|entry| entry.file_name().to_string_lossy().contains("gen4")));
+}
+
+/// What lxc-attach does: it asks for the label of the container's first process and takes it too.
+#[test]
+fn the_label_of_a_stack_is_seen_and_taken_from_outside() {
+    if !has_apparmor() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let generated = spec(Profile::Generated(Box::new(generated("gen5", dir.path()))));
+    let lease = Lsm::AppArmor.prepare(&generated).unwrap();
+    let (mut labelled, is_labelled) = std::io::pipe().unwrap();
+    let (seen, mut was_seen) = std::io::pipe().unwrap();
+    let own_pid = || rustix::process::getpid().as_raw_nonzero().get();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut pid = [0; 4];
+            labelled.read_exact(&mut pid).unwrap();
+            let pid = rustix::process::Pid::from_raw(i32::from_ne_bytes(pid)).unwrap();
+            let proc = Procfs::mounted().unwrap();
+            let found = Lsm::AppArmor.label_of(&proc, pid).unwrap();
+            let attached = child::run(|token| {
+                let attributes = Attributes::of_this_thread(&Procfs::mounted().unwrap()).unwrap();
+                guest::label(token, &attributes, found.as_ref().unwrap(), When::Now).unwrap();
+                fs::write("/proc/sys/vm/swappiness", "60").unwrap_err().kind().to_string()
+            });
+            was_seen.write_all(b".").unwrap();
+            let Some(Label::AppArmor(found)) = found else { panic!("{found:?}") };
+            let name = format!("lxc-gen5_<{}>", dir.path().display());
+            assert!(found == name || found.starts_with(&format!("{name}//&:")), "{found}");
+            assert_eq!(attached.said(), "permission denied");
+        });
+        let work = || {
+            (&is_labelled).write_all(&own_pid().to_ne_bytes()).unwrap();
+            (&seen).read_exact(&mut [0]).unwrap();
+            String::new()
+        };
+        under(&lease, When::Now, work).said();
+    });
+    drop((is_labelled, seen));
+    lease.release().unwrap();
 }

@@ -183,6 +183,14 @@ pub fn raise_ambient() -> Result<()> {
     Ok(())
 }
 
+/// The bounding set of a process by the text of its `/proc/PID/status`. A process that enters a
+/// container keeps what the container's first process has: [`CapsSpec::Keep`] of this.
+pub fn bounding_of(status: &[u8]) -> Option<CapabilitySet> {
+    let line = status.split(|&b| b == b'\n').find_map(|line| line.strip_prefix(b"CapBnd:"))?;
+    let digits = std::str::from_utf8(line.trim_ascii()).ok()?;
+    u64::from_str_radix(digits, 16).ok().map(CapabilitySet::from_bits_retain)
+}
+
 /// This thread's effective capabilities.
 ///
 /// # Errors
@@ -223,6 +231,14 @@ mod tests {
         assert_eq!(up_to(0), CapabilitySet::CHOWN);
         assert_eq!(up_to(63).bits(), u64::MAX);
         assert!(single(64).is_empty());
+    }
+
+    #[test]
+    fn the_bounding_set_of_a_status() {
+        let text = b"CapEff:\t0\nCapBnd:\t0000000000200001\nCapAmb:\t0\n";
+        assert_eq!(bounding_of(text), Some(CapabilitySet::CHOWN | CapabilitySet::SYS_ADMIN));
+        assert_eq!(bounding_of(b"CapEff:\t0\n"), None);
+        assert_eq!(bounding_of(b"CapBnd:\tx\n"), None);
     }
 
     #[test]
