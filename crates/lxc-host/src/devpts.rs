@@ -146,7 +146,15 @@ fn mount(_: &InGuest, dev: &Dir, spec: &TerminalSpec) -> lxc_sys::Result<OwnedFd
 
 /// `/dev/ptmx`: a bind mount of the instance's own, or a link where a file cannot be mounted on.
 fn place_ptmx(dev: &Dir, devpts: &Dir) -> lxc_sys::Result<()> {
-    dev.remove_file("ptmx")?;
+    match dev.remove_file("ptmx") {
+        Err(e) if e.errno() == Errno::BUSY => {
+            dev.detach("ptmx")?;
+            dev.remove_file("ptmx")?;
+        }
+        other => {
+            other?;
+        }
+    }
     dev.make_file("ptmx", 0)?;
     let bound = Tree::clone_fd(devpts.at("ptmx")?, &devpts.show("ptmx"), Reach::One)
         .and_then(|tree| dev.attach("ptmx", tree, Reach::One, Attributes::default()));

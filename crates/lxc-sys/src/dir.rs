@@ -270,6 +270,9 @@ impl Dir {
     /// Opens for `flags` below this directory.
     fn at_with(&self, rel: &Path, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        if rel.components().any(|part| part == Component::ParentDir) {
+            return Err(Error::new("open", self.show(rel).display().to_string(), Errno::XDEV));
+        }
         // Not O_NOFOLLOW: with O_PATH that would open a final link instead of refusing it.
         let flags = flags | OFlags::CLOEXEC;
         let inner = match strip(rel) {
@@ -434,6 +437,7 @@ mod tests {
             assert_eq!(made.unwrap_err().errno(), Errno::LOOP, "{rel}");
         }
         assert_eq!(both(&dir, "../x"), [Err(Errno::XDEV); 2]);
+        assert_eq!(both(&dir, "real/../real"), [Err(Errno::XDEV); 2]);
         assert_eq!(dir.make_dirs("real/../../x").unwrap_err().errno(), Errno::XDEV);
         let e = dir.make_node("up/node", FileType::RegularFile, 0o600, 0).unwrap_err();
         assert_eq!(e.errno(), Errno::LOOP);

@@ -9,7 +9,7 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags};
 
@@ -218,7 +218,8 @@ impl Tree {
             Kind::Detached => {
                 let late = change.apply(self.fd.as_fd())?;
                 let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-                rustix::mount::move_mount(&self.fd, "", target, "", flags).op("move_mount", to)?;
+                let moved = rustix::mount::move_mount(&self.fd, "", target, "", flags);
+                moved.map_err(|errno| clearer(errno, self.fd.as_fd(), target)).op("move_mount", to)?;
                 if late == Applied::Yes {
                     return Ok(());
                 }
@@ -303,6 +304,13 @@ impl Change<'_> {
             Applied::NotOnThisKernel => self.apply_by_remount(mount),
         }
     }
+}
+
+/// `move_mount` calls a file on a directory (or the other way round) invalid; `mount(2)` says what it is.
+fn clearer(errno: Errno, tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Errno {
+    let is_dir =
+        |fd| rustix::fs::fstat(fd).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory);
+    if errno == Errno::INVAL && is_dir(tree) != is_dir(target) { Errno::NOTDIR } else { errno }
 }
 
 fn open_tree(dir: impl AsFd, path: impl rustix::path::Arg, reach: Reach) -> rustix::io::Result<OwnedFd> {

@@ -212,10 +212,9 @@ fn clear_marks(file: BorrowedFd<'_>) {
     let marks = IFlags::IMMUTABLE | IFlags::APPEND;
     if let Ok(flags) = rustix::fs::ioctl_getflags(file)
         && flags.intersects(marks)
+        && let Err(errno) = rustix::fs::ioctl_setflags(file, flags - marks)
     {
-        if let Err(errno) = rustix::fs::ioctl_setflags(file, flags - marks) {
-            log::debug!("cannot clear the marks of a file that is to be removed: {errno}");
-        }
+        log::debug!("cannot clear the marks of a file that is to be removed: {errno}");
     }
 }
 

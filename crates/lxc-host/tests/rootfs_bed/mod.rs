@@ -36,6 +36,7 @@ pub fn inside(test: &str, flags: &[&str], body: impl FnOnce(&Bed)) {
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, test)
         .env(HERE, dir.path())
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .output()
         .unwrap();
