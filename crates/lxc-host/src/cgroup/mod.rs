@@ -27,6 +27,7 @@ pub mod guest;
 pub mod host;
 pub mod item;
 pub mod layout;
+mod locate;
 pub mod monitor;
 pub mod mounts;
 pub mod spec;

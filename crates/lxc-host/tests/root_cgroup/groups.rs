@@ -218,8 +218,12 @@ fn hierarchies_that_cannot_be_used() {
 #[test]
 fn attaching() {
     isolated("groups::attaching", HOST, |name| {
+        use std::os::unix::fs::MetadataExt;
         let host = found();
-        let lease = PayloadLease::create(&host, &spec(name, &[])).unwrap();
+        let mut spec = spec(name, &[]);
+        spec.owner = Some(Owner { uid: 1234, gid: 100_000 });
+        let mut lease = PayloadLease::create(&host, &spec).unwrap();
+        let init = Waiter::inside(&mut lease, "true");
         let dirs = || {
             let dir = |fd: BorrowedFd<'_>| Dir::from_fd(fd.try_clone_to_owned().unwrap(), "group");
             lease.process_fds().map(dir).collect::<Vec<_>>()
@@ -231,6 +235,12 @@ fn attaching() {
         let payload = format!("/lxc.payload.{name}");
         assert!(text.contains(&format!("0::{payload}/.lxc\n")), "{text}");
         assert_eq!(places(&text).iter().filter(|place| place.ends_with(&payload)).count(), 9);
+        for leaf in [".lxc", ".lxc/cgroup.procs"] {
+            let path = format!("/sys/fs/cgroup/unified{payload}/{leaf}");
+            let meta = std::fs::metadata(path).unwrap();
+            assert_eq!((meta.uid(), meta.gid()), (1234, 100_000), "{leaf}");
+        }
+        drop(init);
         // A second one finds the leaf that is there, by path as well.
         let unified = host.unified().unwrap().open(&lease.path(None, Which::Process).unwrap()).unwrap();
         assert!(host.unified().unwrap().open(Path::new("/../x")).is_err());
