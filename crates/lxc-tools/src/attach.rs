@@ -76,8 +76,9 @@ pub fn run(args: Vec<OsString>) -> u8 {
 
 fn run_sealed(args: &[OsString]) -> lxc_sys::Result<Infallible> {
     let copy = memfd::sealed_self("lxc-attach")?;
-    let argv =
-        std::iter::once(OsString::from(Attach::PROGRAM)).chain(args.iter().cloned()).map(|arg| process::c_string(arg.as_bytes()));
+    let argv = std::iter::once(OsString::from(Attach::PROGRAM))
+        .chain(args.iter().cloned())
+        .map(|arg| process::c_string(arg.as_bytes()));
     let argv = argv.collect::<lxc_sys::Result<Vec<CString>>>()?;
     let env = Env::of_this_process().to_c_strings()?;
     Err(process::exec_fd(&copy, &argv, &env))
