@@ -9,9 +9,10 @@ mod rollback;
 mod template;
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
@@ -156,12 +157,14 @@ impl New<'_> {
             log::warn!("removing {}, which a broken creation left", self.folder.display());
             remove_tree(self.folder)?;
         }
-        match std::fs::DirBuilder::new().mode(0o770).create(self.folder) {
+        match std::fs::create_dir(self.folder) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
             other => other.op("mkdir", self.folder)?,
         }
         let folder = self.folder.to_owned();
         rollback.push(format!("the folder {}", folder.display()), move || remove_tree(&folder));
+        // Not what the umask leaves: the group may look after the container.
+        std::fs::set_permissions(self.folder, Permissions::from_mode(0o770)).op("chmod", self.folder)?;
         if let Some((uid, gid)) = owner(config) {
             std::os::unix::fs::chown(self.folder, Some(uid), Some(gid)).op("chown", self.folder)?;
         }

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use lxc_config::Config;
 use lxc_config::config::HookKind;
+use lxc_config::{Config, Diagnostic};
 use lxc_host::storage::{self, Source, remove_tree};
 use lxc_sys::{Error as SysError, Op};
 use lxc_types::{Name, StorageKind};
 
+use crate::config_file;
 use crate::hooks::{self, HookError};
 use crate::lock;
 
@@ -20,6 +21,14 @@ pub enum Error {
     /// It has snapshots.
     #[error("the container has snapshots: {}", .0.display())]
     HasSnapshots(PathBuf),
+    /// The configuration of a snapshot is faulty: what it consists of is not known.
+    #[error("{}", .problems.first().map_or_else(|| file.display().to_string(), ToString::to_string))]
+    Snapshot {
+        /// The configuration.
+        file: PathBuf,
+        /// What is wrong with it.
+        problems: Vec<Diagnostic>,
+    },
     /// The storage could not be removed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -95,19 +104,39 @@ impl Doomed<'_> {
         self.remove_folder()
     }
 
+    /// Removes all its snapshots, which are containers in a folder of their own.
+    ///
+    /// # Errors
+    /// A snapshot that others need, or that cannot be removed.
+    pub fn remove_snapshots(&self, run: &Path) -> Result<()> {
+        let snaps = self.snapshots();
+        for name in crate::list::defined(&snaps)? {
+            let file = snaps.join(name.as_str()).join("config");
+            let config =
+                config_file::load(&file).map_err(|problems| Error::Snapshot { file, problems })?.config;
+            let snapshot = Doomed { lxcpath: &snaps, name: &name, config: &config };
+            snapshot.remove(run, &[], &hooks::Env::default())?;
+        }
+        Ok(remove_tree(&snaps)?)
+    }
+
     /// Removes the container's own files of its root file system. The host's root is nobody's own.
     ///
     /// # Errors
     /// See [`Error`].
     pub fn remove_storage(&self) -> Result<()> {
-        let Some(source) = self.config.rootfs.source.as_ref().map(|source| &source.value) else { return Ok(()) };
+        let Some(source) = self.config.rootfs.source.as_ref().map(|source| &source.value) else {
+            return Ok(());
+        };
         let source = Source { kind: source.kind, path: PathBuf::from(&source.path) };
         if source.path == Path::new("/") {
             return Ok(());
         }
         // A mistake in the configuration must not cost all containers or the host.
         let is_tree = source.kind.is_none_or(|kind| kind == StorageKind::Dir);
-        if is_tree && (!source.path.is_absolute() || self.folder().parent().is_some_and(|p| p.starts_with(&source.path)))
+        if is_tree
+            && (!source.path.is_absolute()
+                || self.folder().parent().is_some_and(|p| p.starts_with(&source.path)))
         {
             return Err(Error::Refused(source.path));
         }
@@ -285,5 +314,20 @@ mod tests {
         std::fs::write(made.dir.path().join("c1/lxc_rdepends"), format!("{lxcpath}\nparent\n")).unwrap();
         made.remove().unwrap();
         assert!(!parent.join("lxc_snapshots").exists());
+    }
+
+    #[test]
+    fn snapshots_go_with_their_storage() {
+        let made = Made::new(None, |lxcpath| lxcpath.join("c1/rootfs").display().to_string());
+        let elsewhere = tempfile::tempdir().unwrap();
+        let rootfs = elsewhere.path().join("rootfs");
+        std::fs::create_dir_all(rootfs.join("bin")).unwrap();
+        let snap = made.dir.path().join("c1/snaps/snap0");
+        std::fs::create_dir_all(&snap).unwrap();
+        std::fs::write(snap.join("config"), format!("lxc.rootfs.path = dir:{}\n", rootfs.display())).unwrap();
+        let run = tempfile::tempdir().unwrap();
+        made.doomed().remove_snapshots(run.path()).unwrap();
+        assert!(!snap.exists() && !rootfs.exists());
+        made.remove().unwrap();
     }
 }

@@ -82,7 +82,8 @@ mod tests {
     fn addresses_get_their_digits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("default.conf");
-        std::fs::write(&path, "# x\n\nlxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\n").unwrap();
+        std::fs::write(&path, "# x\n\nlxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\n")
+            .unwrap();
         let (text, config) = read(Some(&path)).unwrap();
         let address = config.net[0].hwaddr.as_ref().unwrap().value.address().unwrap();
         assert_eq!(address[..3], [0x10, 0x66, 0x6a]);
