@@ -28,6 +28,7 @@ use lxc_types::{IdKind, IdMap, Name, StorageKind};
 
 use crate::lock::make_dirs;
 use rollback::Rollback;
+pub use lxc_host::storage::Error as StorageError;
 pub use template::Template;
 
 /// What is to be created.
