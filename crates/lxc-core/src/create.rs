@@ -9,24 +9,26 @@ mod rollback;
 mod template;
 
 use std::ffi::OsString;
+use std::fs::Permissions;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use lxc_config::Config;
 use lxc_config::diagnostic::Diagnostic;
+use lxc_host::storage::{self, CreateSpec, Source, remove_tree};
 use lxc_sys::filelock::{self, Wait};
 use lxc_sys::process::Exit;
 use lxc_sys::{Error as SysError, Op};
 use lxc_types::{IdKind, IdMap, Name, StorageKind};
 
-use crate::destroy::tree;
 use crate::lock::make_dirs;
 use rollback::Rollback;
+pub use lxc_host::storage::Error as StorageError;
 pub use template::Template;
 
 /// What is to be created.
@@ -74,9 +76,9 @@ pub enum Error {
     /// The first configuration is faulty.
     #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
     Config(Vec<Diagnostic>),
-    /// This storage cannot be made yet.
-    #[error("containers cannot be created on storage \"{0}\" yet, only on \"dir\" and \"overlay\"")]
-    Storage(StorageKind),
+    /// The storage could not be made.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
     /// The configuration names a root file system that is not there.
     #[error("lxc.rootfs.path: {} does not exist", .0.display())]
     NoRootfs(PathBuf),
@@ -154,15 +156,20 @@ impl New<'_> {
     fn make_folder(&self, config: &Config, rollback: &mut Rollback) -> Result<()> {
         if is_leftover(self.folder)? {
             log::warn!("removing {}, which a broken creation left", self.folder.display());
-            tree::remove(self.folder)?;
+            remove_tree(self.folder)?;
         }
-        match std::fs::DirBuilder::new().mode(0o770).create(self.folder) {
+        match std::fs::create_dir(self.folder) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
             other => other.op("mkdir", self.folder)?,
         }
         let folder = self.folder.to_owned();
-        rollback.push(format!("the folder {}", folder.display()), move || tree::remove(&folder));
-        give_to_root(self.folder, config)
+        rollback.push(format!("the folder {}", folder.display()), move || remove_tree(&folder));
+        // Not what the umask leaves: the group may look after the container.
+        std::fs::set_permissions(self.folder, Permissions::from_mode(0o770)).op("chmod", self.folder)?;
+        if let Some((uid, gid)) = owner(config) {
+            std::os::unix::fs::chown(self.folder, Some(uid), Some(gid)).op("chown", self.folder)?;
+        }
+        Ok(())
     }
 
     /// Makes the storage, and has the template fill it.
@@ -177,14 +184,14 @@ impl New<'_> {
         let partial = self.mark(rollback)?;
         let shown = match template {
             Template::Program(program) => {
-                let storage = self.storage(rootfs, config, rollback)?;
-                let line = format!("lxc.rootfs.path = {}\n", storage.source);
+                let (source, dir) = self.storage(rootfs, config, rollback)?;
+                let line = format!("lxc.rootfs.path = {source}\n");
                 config_text::write(&self.config, &config_text::with_line(text, &line))?;
                 template::run(&template::Call {
                     program,
                     folder: self.folder,
                     name: self.name.as_str(),
-                    rootfs: &storage.dir,
+                    rootfs: &dir,
                     args: &self.o.args,
                     idmaps: &idmaps(config),
                     quiet: self.o.quiet,
@@ -218,62 +225,40 @@ impl New<'_> {
         if filelock::lock(&file, Wait::No)? { Ok(file) } else { Err(Error::InProgress(path)) }
     }
 
-    /// Makes what the root file system lies on.
-    fn storage(&self, rootfs: Option<PathBuf>, config: &Config, rollback: &mut Rollback) -> Result<Storage> {
-        let dest = rootfs.filter(|path| path.exists()).unwrap_or_else(|| self.folder.join("rootfs"));
-        self.new_dir(&dest, config, rollback)?;
-        match (self.o.storage, &self.o.dir) {
-            (StorageKind::Dir, None) => Ok(Storage { source: format!("dir:{}", dest.display()), dir: dest }),
-            (StorageKind::Dir, Some(dir)) => {
-                Ok(Storage { source: format!("dir:{}", dir.display()), dir: dir.clone() })
-            }
-            (StorageKind::Overlay, _) => {
-                let delta = self.folder.join("overlay/delta");
-                self.new_dir(&self.folder.join("overlay"), config, rollback)?;
-                self.new_dir(&delta, config, rollback)?;
-                let source = format!("overlay:{}:{}", dest.display(), delta.display());
-                Ok(Storage { source, dir: dest })
-            }
-            (other, _) => Err(Error::Storage(other)),
+    /// Makes what the root file system lies on: its source, and the directory in which the template finds it.
+    fn storage(
+        &self,
+        rootfs: Option<PathBuf>,
+        config: &Config,
+        rollback: &mut Rollback,
+    ) -> Result<(Source, PathBuf)> {
+        let rootfs = rootfs.filter(|path| path.exists()).unwrap_or_else(|| self.folder.join("rootfs"));
+        let is_new = !rootfs.exists();
+        let source = storage::create(&CreateSpec {
+            kind: self.o.storage,
+            rootfs: rootfs.clone(),
+            container: self.folder.to_owned(),
+            dir: self.o.dir.clone(),
+            owner: owner(config),
+        })?;
+        if is_new {
+            let undo = rootfs.clone();
+            rollback.push(format!("the directory {}", undo.display()), move || remove_tree(&undo));
         }
+        Ok((source, self.o.dir.clone().unwrap_or(rootfs)))
     }
-
-    /// Makes a directory of the storage; one that is there is used, and left at a failure.
-    fn new_dir(&self, path: &Path, config: &Config, rollback: &mut Rollback) -> Result<()> {
-        if path.exists() {
-            return Ok(());
-        }
-        make_dirs(path)?;
-        let undo = path.to_owned();
-        rollback.push(format!("the directory {}", path.display()), move || tree::remove(&undo));
-        give_to_root(path, config)
-    }
-}
-
-/// A root file system's place.
-struct Storage {
-    /// The value of `lxc.rootfs.path`.
-    source: String,
-    /// Where the template finds it.
-    dir: PathBuf,
 }
 
 fn idmaps(config: &Config) -> Vec<IdMap> {
     config.idmaps.iter().map(|map| map.value).collect()
 }
 
-/// Gives `path` to the container's root, if it has ids of its own.
-fn give_to_root(path: &Path, config: &Config) -> Result<()> {
+/// The host's ids of the container's root, if it has ids of its own.
+fn owner(config: &Config) -> Option<(u32, u32)> {
     let root = |kind: IdKind| {
         config.idmaps.iter().filter(|map| map.value.kind == kind).find_map(|map| map.value.to_outside(0))
     };
-    let (uid, gid) = (root(IdKind::User), root(IdKind::Group));
-    if uid.is_none() && gid.is_none() {
-        return Ok(());
-    }
-    let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
-    let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-    Ok(rustix::fs::chownat(rustix::fs::CWD, path, uid, gid, flags).op("chown", path)?)
+    Some((root(IdKind::User)?, root(IdKind::Group)?))
 }
 
 /// Whether `path` can stand in a configuration value: it is text of one line.

@@ -1,14 +1,14 @@
 //! Removing a container from disk. Runs in tools and libraries.
 
-pub(crate) mod tree;
-
 use std::path::{Path, PathBuf};
 
-use lxc_config::Config;
 use lxc_config::config::HookKind;
+use lxc_config::{Config, Diagnostic};
+use lxc_host::storage::{self, Source, remove_tree};
 use lxc_sys::{Error as SysError, Op};
 use lxc_types::{Name, StorageKind};
 
+use crate::config_file;
 use crate::hooks::{self, HookError};
 use crate::lock;
 
@@ -21,9 +21,17 @@ pub enum Error {
     /// It has snapshots.
     #[error("the container has snapshots: {}", .0.display())]
     HasSnapshots(PathBuf),
-    /// This kind of storage cannot be removed yet.
-    #[error("storage \"{0}\" cannot be removed yet")]
-    Storage(StorageKind),
+    /// The configuration of a snapshot is faulty: what it consists of is not known.
+    #[error("{}", .problems.first().map_or_else(|| file.display().to_string(), ToString::to_string))]
+    Snapshot {
+        /// The configuration.
+        file: PathBuf,
+        /// What is wrong with it.
+        problems: Vec<Diagnostic>,
+    },
+    /// The storage could not be removed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
     /// Its root file system is the host's, or holds the container itself.
     #[error("lxc.rootfs.path: refusing to remove {}", .0.display())]
     Refused(PathBuf),
@@ -107,7 +115,23 @@ impl Doomed<'_> {
         self.remove_folder()
     }
 
-    /// Removes the container's own files of its root file system.
+    /// Removes all its snapshots, which are containers in a folder of their own.
+    ///
+    /// # Errors
+    /// A snapshot that others need, or that cannot be removed.
+    pub fn remove_snapshots(&self, run: &Path) -> Result<()> {
+        let snaps = self.snapshots();
+        for name in crate::list::defined(&snaps)? {
+            let file = snaps.join(name.as_str()).join("config");
+            let config =
+                config_file::load(&file).map_err(|problems| Error::Snapshot { file, problems })?.config;
+            let snapshot = Doomed { lxcpath: &snaps, name: &name, config: &config };
+            snapshot.remove(run, &[], &hooks::Env::default())?;
+        }
+        Ok(remove_tree(&snaps)?)
+    }
+
+    /// Removes the container's own files of its root file system. The host's root is nobody's own.
     ///
     /// # Errors
     /// See [`Error`].
@@ -115,31 +139,23 @@ impl Doomed<'_> {
         let Some(source) = self.config.rootfs.source.as_ref().map(|source| &source.value) else {
             return Ok(());
         };
-        let path = Path::new(&source.path);
-        match source.kind {
-            Some(StorageKind::Overlay) => {
-                // LOWER[:LOWER2…]:UPPER; only the last is the container's own.
-                let upper = source.path.rsplit_once(":/").map(|(_, upper)| format!("/{upper}"));
-                match upper {
-                    Some(upper) => self.remove_tree(Path::new(&upper)),
-                    None => Ok(()),
-                }
-            }
-            Some(StorageKind::Loop) => remove_file(path),
-            Some(StorageKind::Dir) => self.remove_tree(path),
-            None if path.is_file() => remove_file(path),
-            None => self.remove_tree(path),
-            Some(other) => Err(Error::Storage(other)),
+        let source = Source { kind: source.kind, path: PathBuf::from(&source.path) };
+        if source.path == Path::new("/") {
+            return Ok(());
         }
-    }
-
-    /// Removes a directory of the storage, unless a mistake in the configuration would cost the host.
-    fn remove_tree(&self, path: &Path) -> Result<()> {
-        if !path.is_absolute() || path.parent().is_none() || self.lxcpath.starts_with(path) {
-            // "/" or the like: no storage of the container's own.
-            return if path == Path::new("/") { Ok(()) } else { Err(Error::Refused(path.to_owned())) };
+        // A mistake in the configuration must not cost all containers or the host.
+        let is_tree = source.kind.is_none_or(|kind| kind == StorageKind::Dir);
+        if is_tree
+            && (!source.path.is_absolute()
+                || self.folder().parent().is_some_and(|p| p.starts_with(&source.path)))
+        {
+            return Err(Error::Refused(source.path));
         }
-        Ok(tree::remove(path)?)
+        match storage::open(&source) {
+            Ok(backend) => Ok(backend.destroy()?),
+            Err(storage::Error::Unknown(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Removes this container from the lists of those whose files it uses.
@@ -165,12 +181,12 @@ impl Doomed<'_> {
     fn remove_folder(&self) -> Result<()> {
         let folder = self.folder();
         if !is_filled(&folder.join("snaps")) {
-            return Ok(tree::remove(&folder)?);
+            return Ok(remove_tree(&folder)?);
         }
         for entry in std::fs::read_dir(&folder).op("opendir", &folder)? {
             let entry = entry.op("readdir", &folder)?;
             if entry.file_name() != "snaps" {
-                tree::remove(&entry.path())?;
+                remove_tree(&entry.path())?;
             }
         }
         Ok(())
@@ -201,13 +217,6 @@ fn without(text: &str, lxcpath: &str, name: &str) -> String {
 /// Whether a directory has any entry.
 fn is_filled(dir: &Path) -> bool {
     std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => Ok(other.op("unlink", path)?),
-    }
 }
 
 #[cfg(test)]
@@ -316,5 +325,20 @@ mod tests {
         std::fs::write(made.dir.path().join("c1/lxc_rdepends"), format!("{lxcpath}\nparent\n")).unwrap();
         made.remove().unwrap();
         assert!(!parent.join("lxc_snapshots").exists());
+    }
+
+    #[test]
+    fn snapshots_go_with_their_storage() {
+        let made = Made::new(None, |lxcpath| lxcpath.join("c1/rootfs").display().to_string());
+        let elsewhere = tempfile::tempdir().unwrap();
+        let rootfs = elsewhere.path().join("rootfs");
+        std::fs::create_dir_all(rootfs.join("bin")).unwrap();
+        let snap = made.dir.path().join("c1/snaps/snap0");
+        std::fs::create_dir_all(&snap).unwrap();
+        std::fs::write(snap.join("config"), format!("lxc.rootfs.path = dir:{}\n", rootfs.display())).unwrap();
+        let run = tempfile::tempdir().unwrap();
+        made.doomed().remove_snapshots(run.path()).unwrap();
+        assert!(!snap.exists() && !rootfs.exists());
+        made.remove().unwrap();
     }
 }

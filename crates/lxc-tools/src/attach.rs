@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use lxc_core::hooks::Env;
 use lxc_core::{AttachOptions, Elevated, EnvPolicy, Program};
 use lxc_sys::{memfd, process};
+use lxc_types::personality::Domain;
 use lxc_types::{NamespaceKind, Namespaces, Personality};
 
 use crate::cli::{self, Common, Tool};
@@ -76,8 +77,9 @@ pub fn run(args: Vec<OsString>) -> u8 {
 
 fn run_sealed(args: &[OsString]) -> lxc_sys::Result<Infallible> {
     let copy = memfd::sealed_self("lxc-attach")?;
-    let argv =
-        std::iter::once(OsString::from(Attach::PROGRAM)).chain(args.iter().cloned()).map(|arg| process::c_string(arg.as_bytes()));
+    let argv = std::iter::once(OsString::from(Attach::PROGRAM))
+        .chain(args.iter().cloned())
+        .map(|arg| process::c_string(arg.as_bytes()));
     let argv = argv.collect::<lxc_sys::Result<Vec<CString>>>()?;
     let env = Env::of_this_process().to_c_strings()?;
     Err(process::exec_fd(&copy, &argv, &env))
@@ -169,9 +171,16 @@ impl Attach {
         Ok(Some(only))
     }
 
-    fn personality(&self) -> Result<Option<Personality>, String> {
+    /// The execution domain of the architecture, as personality(2) takes it.
+    fn personality(&self) -> Result<Option<u32>, String> {
+        const PER_LINUX: u32 = 0;
+        const PER_LINUX32: u32 = 8;
         let Some(arch) = &self.arch else { return Ok(None) };
-        arch.parse().map(Some).map_err(|e| format!("-a: {e}"))
+        let arch: Personality = arch.parse().map_err(|e| format!("-a: {e}"))?;
+        Ok(Some(match arch.domain() {
+            Domain::Linux32 => PER_LINUX32,
+            Domain::Linux => PER_LINUX,
+        }))
     }
 }
 

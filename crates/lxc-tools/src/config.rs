@@ -45,7 +45,7 @@ fn answer(item: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, u8) {
 }
 
 fn value(key: &str) -> Option<String> {
-    Dirs::of_this_process().global_item(key)
+    Dirs::of_this_process().global.get(key).flatten().map(str::to_owned)
 }
 
 #[cfg(test)]

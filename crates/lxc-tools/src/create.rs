@@ -90,7 +90,7 @@ impl Tool for Create {
         };
         let options = CreateOptions {
             config,
-            template: Template::find(word, &session.dirs.templates).map_err(lxc_core::Error::from)?,
+            template: Template::find(word, &session.dirs.templates)?,
             args: self.common.rest,
             storage,
             dir: self.dir,
@@ -100,7 +100,7 @@ impl Tool for Create {
         process::ignore_signal(SIGINT);
         process::ignore_signal(SIGQUIT);
         lxc_core::create::create(&session.lxcpath, session.name()?, &options)
-            .map_err(lxc_core::Error::from)?;
+            ?;
         Ok(0)
     }
 }

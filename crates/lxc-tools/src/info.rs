@@ -163,19 +163,19 @@ fn lines(facts: &Facts, show: Show, out: &mut String) {
         }
     }
     let Some(stats) = facts.stats.as_ref().filter(|_| show.stats) else { return };
-    if let Some(nanoseconds) = stats.cpu_ns {
+    if let Some(nanoseconds) = stats.cpu {
         match show.style {
             Style::Human => line("CPU use:", &seconds(nanoseconds)),
             Style::Raw | Style::Bare => line("CPU use:", &nanoseconds.to_string()),
         }
     }
-    if let Some(bytes) = stats.blkio_bytes {
+    if let Some(bytes) = stats.io_bytes.map(|io| io.total) {
         line("BlkIO use:", &size(bytes));
     }
-    if let Some(bytes) = stats.memory_bytes {
+    if let Some(bytes) = stats.memory_user {
         line("Memory use:", &size(bytes));
     }
-    if let Some(bytes) = stats.kernel_memory_bytes {
+    if let Some(bytes) = stats.kernel_memory {
         line("KMem use:", &size(bytes));
     }
     for link in &facts.links {
@@ -235,10 +235,10 @@ mod tests {
             pid: Some(23203),
             ips: vec!["10.0.3.24".into(), "fd00::1".into()],
             stats: Some(Stats {
-                cpu_ns: Some(8_597_123),
-                blkio_bytes: Some(0),
-                memory_bytes: Some(925_696),
-                kernel_memory_bytes: Some(389_120),
+                cpu: Some(8_597_123),
+                io_bytes: Some(Default::default()),
+                memory_user: Some(925_696),
+                kernel_memory: Some(389_120),
                 ..Stats::default()
             }),
             links: vec![LinkStats { host_name: "veth94aBb0".into(), tx_bytes: 612, rx_bytes: 510 }],

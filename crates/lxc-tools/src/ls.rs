@@ -214,8 +214,8 @@ fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
     }
     if shows(Column::Ram) || shows(Column::Swap) {
         let stats = container.stats().unwrap_or_default();
-        row.ram = stats.memory_bytes;
-        row.swap = stats.swap_bytes;
+        row.ram = stats.memory;
+        row.swap = stats.swap;
     }
     if shows(Column::Interface) {
         row.interfaces = container.interfaces();
