@@ -166,7 +166,8 @@ fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> std::result::Result<Clo
     let mut args = CloneArgs {
         flags,
         pidfd: std::ptr::from_mut(&mut pidfd) as u64,
-        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        // A sibling takes the caller's own; giving one is an error.
+        exit_signal: if flags & CLONE_PARENT == 0 { u64::from(libc::SIGCHLD.unsigned_abs()) } else { 0 },
         ..CloneArgs::default()
     };
     let mut size = CLONE_ARGS_VER0;
@@ -210,8 +211,12 @@ fn finish(pid: libc::c_long, pidfd: i32) -> std::result::Result<Cloned, Errno> {
 
 /// Whether the process has one thread, by the link count of `/proc/self/task`.
 pub fn is_single_threaded() -> bool {
-    // A directory's link count is two and one for each sub-directory.
-    rustix::fs::stat("/proc/self/task").is_ok_and(|s| s.st_nlink <= 3)
+    match rustix::fs::stat("/proc/self/task") {
+        // A directory's link count is two and one for each sub-directory.
+        Ok(stat) => stat.st_nlink <= 3,
+        // Not to be seen at this /proc: a process that has entered a container. It was made by clone.
+        Err(_) => true,
+    }
 }
 
 #[cfg(test)]

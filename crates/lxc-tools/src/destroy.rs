@@ -30,7 +30,7 @@ impl Tool for Destroy {
     crate::cli::common!();
 
     fn run(self, session: &Session) -> Result<u8, Failure> {
-        let mut container = session.controllable()?;
+        let container = session.controllable()?;
         if !container.is_defined() {
             return Err(Failure::said(format!("not defined: no {}", container.config_file().display())));
         }
