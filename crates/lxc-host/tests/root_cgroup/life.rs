@@ -135,14 +135,18 @@ fn the_quick_way_in() {
 fn v2_settings_on_hybrid() {
     isolated("life::v2_settings_on_hybrid", HOST, |name| {
         let host = found();
-        let unified = host.unified().unwrap();
-        assert_eq!(unified.controllers(), ["hugetlb"], "what this test can set a limit of");
-        let lines = ["cgroup2.hugetlb.2MB.max = 2097152", "cgroup2.cgroup.max.descendants = 4"];
+        let mut lines = vec!["cgroup2.cgroup.max.descendants = 4"];
+        let hugetlb = host.unified().unwrap().has("hugetlb");
+        if hugetlb {
+            lines.push("cgroup2.hugetlb.2MB.max = 2097152");
+        }
         let mut lease = PayloadLease::create(&host, &spec(name, &lines)).unwrap();
         assert_eq!(lease.take_warnings(), []);
         let waiter = Waiter::inside(&mut lease, "true");
-        assert_eq!(file("unified", name, "hugetlb.2MB.max"), "2097152");
         assert_eq!(file("unified", name, "cgroup.max.descendants"), "4");
+        if hugetlb {
+            assert_eq!(file("unified", name, "hugetlb.2MB.max"), "2097152");
+        }
         drop(waiter);
         lease.release().unwrap();
     });
@@ -187,6 +191,7 @@ fn limits_on_v2() {
     isolated("life::limits_on_v2", PURE_V2, |name| {
         let host = found();
         let known = [
+            ("cgroup", "cgroup.max.depth", "5"),
             ("memory", "memory.max", "67108864"),
             ("pids", "pids.max", "77"),
             ("cpu", "cpu.weight", "50"),
@@ -195,7 +200,6 @@ fn limits_on_v2() {
         ];
         let has = |controller: &str| host.unified().unwrap().has(controller);
         let known: Vec<_> = known.into_iter().filter(|(controller, ..)| has(controller)).collect();
-        assert!(!known.is_empty());
         let lines: Vec<String> =
             known.iter().map(|(_, file, value)| format!("cgroup2.{file} = {value}")).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

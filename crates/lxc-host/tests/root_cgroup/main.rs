@@ -24,7 +24,7 @@ const INSIDE: &str = "LXC_CGROUP_TEST_NAME";
 /// Hides v1 behind a fresh cgroup2 mount.
 const PURE_V2: &str = "mount -t cgroup2 none /sys/fs/cgroup";
 /// Hides v2.
-const PURE_V1: &str = "mount -t tmpfs none /sys/fs/cgroup/unified";
+const PURE_V1: &str = "{ test ! -d /sys/fs/cgroup/unified || mount -t tmpfs none /sys/fs/cgroup/unified; }";
 /// Everything as it is.
 const HOST: &str = "true";
 
