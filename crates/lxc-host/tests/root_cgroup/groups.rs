@@ -47,11 +47,11 @@ fn sweeping_after_a_killed_monitor() {
         let mut lease = PayloadLease::create(&host, &spec).unwrap();
         MonitorLease::create(&host, &spec.names).unwrap().keep();
         let waiter = Waiter::inside(&mut lease, "true");
-        // The monitor's ten go, the container's stay: a process is in them.
-        assert_eq!(host::sweep(&host, &spec.names).unwrap().len(), 10);
+        // The monitor's go, the container's stay: a process is in them.
+        assert_eq!(host::sweep(&host, &spec.names).unwrap().len(), host.iter().count());
         assert!(waiter.go());
         lease.keep();
-        assert_eq!(host::sweep(&host, &spec.names).unwrap().len(), 10);
+        assert_eq!(host::sweep(&host, &spec.names).unwrap().len(), host.iter().count());
         assert_eq!(host::sweep(&host, &spec.names).unwrap(), Vec::<PathBuf>::new());
     });
 }
@@ -63,7 +63,7 @@ fn what_fails_leaves_nothing() {
         for (line, text) in [
             ("cgroup.memory.none = 1", "No such file or directory"),
             ("cgroup.cpu.shares = x", "Invalid argument"),
-            ("cgroup.net_cls.classid = 1", "no cgroup hierarchy with the controller \"net_cls\""),
+            ("cgroup.nosuch.x = 1", "no cgroup hierarchy with the controller \"nosuch\""),
             ("cgroup.freezer.state = FROZEN", "use lxc-freeze"),
             ("cgroup2.devices.allow = c 1:3 q", "\"q\" is not a device access"),
             ("cgroup2.devices.foo = a", "\"devices.foo\" is not the name of a cgroup file"),
@@ -75,7 +75,7 @@ fn what_fails_leaves_nothing() {
             assert!(source.contains(text), "{source}");
             assert_eq!(clean(name), Vec::<PathBuf>::new(), "{line}");
         }
-        let mut lenient = spec(name, &["cgroup.net_cls.classid = 1", "cgroup.devices.deny = /none r"]);
+        let mut lenient = spec(name, &["cgroup.nosuch.x = 1", "cgroup.devices.deny = /none r"]);
         lenient.settings[0].need = Need::BestEffort;
         assert_eq!(lenient.check(&host).unwrap().len(), 1);
         let mut lease = PayloadLease::create(&host, &lenient).unwrap();
@@ -127,7 +127,11 @@ fn a_pivot_where_one_is_wanted() {
         monitor.release().unwrap();
         let pivot = format!("/{name}-p/lxc.pivot");
         let text = own_cgroups();
-        assert_eq!(places(&text).iter().filter(|place| place.ends_with(&pivot)).count(), 9, "{text}");
+        assert_eq!(
+            places(&text).iter().filter(|place| place.ends_with(&pivot)).count(),
+            host.iter().count() - 1,
+            "{text}"
+        );
         // It stays, for we are in it.
         go_home(&host);
         for hierarchy in host.iter() {
@@ -189,8 +193,8 @@ fn the_use_filter() {
         assert_eq!(titles, ["freezer", "memory", "unified"]);
         let error = PayloadLease::create(&host, &spec(name, &["cgroup.pids.max = 1"])).unwrap_err();
         assert_eq!(error.to_string(), "cannot apply lxc.cgroup.pids.max = 1");
-        let missing = Hierarchies::discover(Base::Init, &["net_prio".to_owned()]).unwrap_err();
-        assert!(matches!(missing, Error::MissingController(name) if name == "net_prio"));
+        let missing = Hierarchies::discover(Base::Init, &["nosuch".to_owned()]).unwrap_err();
+        assert!(matches!(missing, Error::MissingController(name) if name == "nosuch"));
     });
 }
 
@@ -207,7 +211,7 @@ fn hierarchies_that_cannot_be_used() {
         let warnings = lease.take_warnings();
         assert!(warnings[0].to_string().starts_with("cgroup hierarchy /sys/fs/cgroup/cpu is not used"));
         assert_eq!(warnings.len(), 1);
-        assert_eq!(lease.process_fds().count(), 8);
+        assert_eq!(lease.process_fds().count(), host.iter().count() - 1);
         lease.release().unwrap();
         let needs = spec(name, &["cgroup.cpu.shares = 9"]);
         let error = PayloadLease::create(&host, &needs).unwrap_err();
@@ -234,7 +238,10 @@ fn attaching() {
         let text = waiter.cgroups();
         let payload = format!("/lxc.payload.{name}");
         assert!(text.contains(&format!("0::{payload}/.lxc\n")), "{text}");
-        assert_eq!(places(&text).iter().filter(|place| place.ends_with(&payload)).count(), 9);
+        assert_eq!(
+            places(&text).iter().filter(|place| place.ends_with(&payload)).count(),
+            host.iter().count() - 1
+        );
         for leaf in [".lxc", ".lxc/cgroup.procs"] {
             let path = format!("/sys/fs/cgroup/unified{payload}/{leaf}");
             let meta = std::fs::metadata(path).unwrap();

@@ -60,8 +60,8 @@ fn on_hybrid() {
         assert!(file("devices", name, "devices.list").contains("c 1:7 r"));
         assert_eq!(lease.path(Some("memory"), Which::Limit).unwrap(), Path::new(&payload));
         assert_eq!(lease.path(None, Which::Process).unwrap(), Path::new(&payload));
-        assert_eq!(lease.path(Some("net_cls"), Which::Limit), None);
-        assert_eq!(lease.process_fds().count(), 10);
+        assert_eq!(lease.path(Some("nosuch"), Which::Limit), None);
+        assert_eq!(lease.process_fds().count(), host.iter().count());
         let pids = lease.dir(Some("pids"), Which::Limit).unwrap();
         assert_eq!(item::get(pids, "pids.max").unwrap(), b"200\n");
         item::set(pids, "pids.max", "300").unwrap();
@@ -135,14 +135,18 @@ fn the_quick_way_in() {
 fn v2_settings_on_hybrid() {
     isolated("life::v2_settings_on_hybrid", HOST, |name| {
         let host = found();
-        let Some(controller) = host.unified().unwrap().controllers().first().cloned() else { return };
-        assert_eq!(controller, "hugetlb", "what this test can set a limit of");
-        let lines = ["cgroup2.hugetlb.2MB.max = 2097152", "cgroup2.cgroup.max.descendants = 4"];
+        let mut lines = vec!["cgroup2.cgroup.max.descendants = 4"];
+        let hugetlb = host.unified().unwrap().has("hugetlb");
+        if hugetlb {
+            lines.push("cgroup2.hugetlb.2MB.max = 2097152");
+        }
         let mut lease = PayloadLease::create(&host, &spec(name, &lines)).unwrap();
         assert_eq!(lease.take_warnings(), []);
         let waiter = Waiter::inside(&mut lease, "true");
-        assert_eq!(file("unified", name, "hugetlb.2MB.max"), "2097152");
         assert_eq!(file("unified", name, "cgroup.max.descendants"), "4");
+        if hugetlb {
+            assert_eq!(file("unified", name, "hugetlb.2MB.max"), "2097152");
+        }
         drop(waiter);
         lease.release().unwrap();
     });
@@ -178,6 +182,42 @@ fn on_v2() {
         lease.release().unwrap();
         assert!(!Path::new(&path).exists());
         monitor.release().unwrap();
+    });
+}
+
+/// A limit for each controller that the host has in v2, whichever these are.
+#[test]
+fn limits_on_v2() {
+    isolated("life::limits_on_v2", PURE_V2, |name| {
+        let host = found();
+        let known = [
+            ("cgroup", "cgroup.max.depth", "5"),
+            ("memory", "memory.max", "67108864"),
+            ("pids", "pids.max", "77"),
+            ("cpu", "cpu.weight", "50"),
+            ("cpuset", "cpuset.cpus", "0"),
+            ("hugetlb", "hugetlb.2MB.max", "2097152"),
+        ];
+        let has = |controller: &str| host.unified().unwrap().has(controller);
+        let known: Vec<_> = known.into_iter().filter(|(controller, ..)| has(controller)).collect();
+        let lines: Vec<String> =
+            known.iter().map(|(_, file, value)| format!("cgroup2.{file} = {value}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let mut spec = spec(name, &lines);
+        // One directory above, so that controllers have to be handed down twice.
+        let dir = format!("{name}-top");
+        let config = NamesConfig { name, dir: Some(&dir), ..NamesConfig::default() };
+        spec.names = Names::resolve(&config).unwrap();
+        let mut lease = PayloadLease::create(&host, &spec).unwrap();
+        let waiter = Waiter::inside(&mut lease, "true");
+        for (_, file, value) in known {
+            let path = format!("/sys/fs/cgroup/{dir}/lxc.payload.{name}/{file}");
+            assert_eq!(std::fs::read_to_string(path).unwrap(), format!("{value}\n"), "{file}");
+        }
+        assert!(lease.stats().cpu.is_some());
+        assert_eq!(lease.stats().memory.is_some(), has("memory"));
+        drop(waiter);
+        lease.release().unwrap();
     });
 }
 
