@@ -143,7 +143,6 @@ pub fn attach_root(_: &InGuest, at: &Rootfs<Prepared>, tree: OwnedFd) -> Result<
 pub fn rebind_root(_: &InGuest, at: &Rootfs<Prepared>) -> Result<(), Error> {
     let point = at.point();
     let again = || {
-        // By path again: the descriptor names what is below the monitor's mount.
         let tree = Tree::clone_fd(&point.at("")?, point.path(), Reach::Tree)?;
         point.attach_here(tree, Reach::Tree, Attributes::default())
     };
