@@ -1,8 +1,8 @@
 //! The container's own devpts, its console and its ttys.
 //!
 //! All of it runs in the container's first process before the pivot, on the container's `/dev` as an open
-//! directory. A terminal is bound only after a look that the node is the very one that was opened: a name
-//! in `/dev/pts` is not trusted.
+//! directory. What is bound is the terminal that was opened, by its descriptor: a name in `/dev/pts` is not
+//! trusted. (Only the monitor's console must be found by name, and is compared then.)
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,11 +12,11 @@ use std::path::Path;
 use lxc_sys::Op;
 use lxc_sys::clone::InGuest;
 use lxc_sys::dir::{Dir, Made};
-use lxc_sys::mount::{Attributes, DEVPTS_MAGIC, FileSystem, Reach, Tree, fs_magic};
+use lxc_sys::mount::{Attributes, FileSystem, Reach, Tree, fd_path};
 use lxc_sys::pty::{self, Pair};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::MountFlags;
+use rustix::mount::{MountFlags, UnmountFlags};
 
 /// Where the console's terminal comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub fn setup(
     match (spec.console, own, console) {
         (ConsoleSource::Container, Some(devpts), _) => {
             let pair = Pair::open_in(devpts).map_err(Error::of("the console"))?;
-            bind_console(&place, devpts, &pair).map_err(Error::of("the console"))?;
+            bind_console(&place, &pair).map_err(Error::of("the console"))?;
             all.console = Some(pair);
         }
         (ConsoleSource::Host, _, Some(terminal)) => {
@@ -123,17 +123,18 @@ pub fn setup(
 
 /// Mounts a devpts instance on `pts` and puts its `ptmx` in place of `/dev/ptmx`.
 fn mount(_: &InGuest, dev: &Dir, spec: &TerminalSpec) -> lxc_sys::Result<OwnedFd> {
-    if dev.make_dir("pts", 0o755)? == Made::Existed {
-        dev.detach("pts")?;
-    }
+    let target = free_point(dev)?;
+    let shown = dev.show("pts");
     let most = spec.ptys.saturating_add(spec.ttys);
     let base = format!("newinstance,ptmxmode=0666,mode=0620,max={most}");
     let with_group = format!("{base},gid={TTY_GROUP}");
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     let fs = FileSystem { source: OsStr::new("devpts"), fstype: "devpts", flags, data: &with_group };
-    match dev.mount("pts", &fs) {
+    match fs.mount(target.as_fd(), &shown) {
         // The group may have no number in the container's user namespace.
-        Err(e) if e.errno() == Errno::INVAL => dev.mount("pts", &FileSystem { data: &base, ..fs })?,
+        Err(e) if e.errno() == Errno::INVAL => {
+            FileSystem { data: &base, ..fs }.mount(target.as_fd(), &shown)?;
+        }
         other => other?,
     }
     let devpts = dev.dir("pts")?;
@@ -142,6 +143,24 @@ fn mount(_: &InGuest, dev: &Dir, spec: &TerminalSpec) -> lxc_sys::Result<OwnedFd
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(&devpts, ".", flags, Mode::empty()).op("open", devpts.path())
+}
+
+/// The directory to mount on: made if missing, freed of another instance.
+fn free_point(dev: &Dir) -> lxc_sys::Result<OwnedFd> {
+    let point = match dev.at("pts") {
+        Err(e) if e.errno() == Errno::NOENT => {
+            dev.make_dir("pts", 0o755)?;
+            return dev.at("pts");
+        }
+        other => other?,
+    };
+    match rustix::mount::unmount(fd_path(&point), UnmountFlags::DETACH) {
+        Err(Errno::INVAL) => Ok(point),
+        other => {
+            other.op("umount2", dev.show("pts"))?;
+            dev.at("pts")
+        }
+    }
 }
 
 /// `/dev/ptmx`: a bind mount of the instance's own, or a link where a file cannot be mounted on.
@@ -156,7 +175,7 @@ fn place_ptmx(dev: &Dir, devpts: &Dir) -> lxc_sys::Result<()> {
         }
     }
     dev.make_file("ptmx", 0)?;
-    let bound = Tree::clone_fd(devpts.at("ptmx")?, &devpts.show("ptmx"), Reach::One)
+    let bound = Tree::clone_fd(&devpts.at("ptmx")?, &devpts.show("ptmx"), Reach::One)
         .and_then(|tree| dev.attach("ptmx", tree, Reach::One, Attributes::default()));
     if let Err(error) = bound {
         log::debug!("/dev/ptmx becomes a link: {error}");
@@ -164,22 +183,6 @@ fn place_ptmx(dev: &Dir, devpts: &Dir) -> lxc_sys::Result<()> {
         dev.make_link("ptmx", "pts/ptmx")?;
     }
     Ok(())
-}
-
-/// The node of an open terminal in its devpts: the very file, or an error.
-fn node_of(devpts: impl AsFd, number: u32, terminal: impl AsFd) -> lxc_sys::Result<OwnedFd> {
-    let name = number.to_string();
-    let node = rustix::fs::openat(
-        &devpts,
-        name.as_str(),
-        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .op("open", Path::new("pts").join(&name))?;
-    if fs_magic(&node)? != DEVPTS_MAGIC || !pty::same_node(&node, &terminal)? {
-        return Err(lxc_sys::Error::new("open", format!("pts/{name}"), Errno::NODEV));
-    }
-    Ok(node)
 }
 
 /// Where the terminals are put.
@@ -199,18 +202,23 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Binds a terminal onto a file, made for it, freed of what was mounted there.
-fn bind(dir: &Dir, name: &str, node: OwnedFd) -> lxc_sys::Result<()> {
-    if dir.make_file(name, 0)? == Made::Existed {
-        dir.detach(name)?;
-    }
-    let tree = Tree::clone_fd(node, &dir.show(name), Reach::One)?;
-    dir.attach(name, tree, Reach::One, Attributes::default())
+/// Binds a terminal onto a file, made for it, freed of what was mounted there. The descriptor itself is what
+/// is bound, so there is no name that could lead to another terminal.
+fn bind(dir: &Dir, name: &str, terminal: BorrowedFd<'_>) -> lxc_sys::Result<()> {
+    let target = match dir.create_new(name, OFlags::RDONLY, 0) {
+        Err(e) if e.errno() == Errno::EXIST => {
+            dir.detach(name)?;
+            dir.at(name)?
+        }
+        other => other?,
+    };
+    let tree = Tree::clone_fd(terminal, &dir.show(name), Reach::One)?;
+    dir.attach_on(target.as_fd(), Path::new(name), tree, Reach::One, Attributes::default())
 }
 
-fn bind_console(place: &Place<'_>, devpts: BorrowedFd<'_>, pair: &Pair) -> lxc_sys::Result<()> {
+fn bind_console(place: &Place<'_>, pair: &Pair) -> lxc_sys::Result<()> {
     rustix::fs::fchmod(&pair.terminal, Mode::from_raw_mode(0o620)).op("fchmod", "the console")?;
-    place_console(place, node_of(devpts, pair.number, &pair.terminal)?)
+    place_console(place, pair.terminal.as_fd())
 }
 
 /// The host's terminal is reached by its name in the host's devpts: a descriptor from another mount
@@ -223,30 +231,30 @@ fn bind_host_console(place: &Place<'_>, terminal: BorrowedFd<'_>) -> lxc_sys::Re
     if !pty::same_node(&node, terminal)? {
         return Err(lxc_sys::Error::new("open", name.display().to_string(), Errno::NODEV));
     }
-    place_console(place, node)
+    place_console(place, node.as_fd())
 }
 
 /// With a directory for the ttys the console is in it and on `/dev/console`.
-fn place_console(place: &Place<'_>, node: OwnedFd) -> lxc_sys::Result<()> {
+fn place_console(place: &Place<'_>, terminal: BorrowedFd<'_>) -> lxc_sys::Result<()> {
     if let Some((_, dir)) = &place.inner {
-        let second = rustix::io::fcntl_dupfd_cloexec(&node, 3).op("dup", "the console")?;
-        bind(dir, "console", second)?;
+        bind(dir, "console", terminal)?;
     }
-    bind(place.dev, "console", node)
+    bind(place.dev, "console", terminal)
 }
 
 /// `/dev/ttyN`: the terminal itself, or a link to the one in the directory for ttys.
 fn tty(place: &Place<'_>, devpts: BorrowedFd<'_>, number: u32) -> lxc_sys::Result<Pair> {
     let pair = Pair::open_in(devpts)?;
-    let node = node_of(devpts, pair.number, &pair.terminal)?;
     let name = format!("tty{number}");
-    match &place.inner {
-        None => bind(place.dev, &name, node)?,
-        Some((inner, dir)) => {
-            bind(dir, &name, node)?;
-            place.dev.remove_file(&name)?;
-            place.dev.make_link(&name, inner.join(&name))?;
-        }
+    let Some((inner, dir)) = &place.inner else {
+        bind(place.dev, &name, pair.terminal.as_fd())?;
+        return Ok(pair);
+    };
+    bind(dir, &name, pair.terminal.as_fd())?;
+    let text = inner.join(&name);
+    if place.dev.make_link(&name, &text)? == Made::Existed {
+        place.dev.remove_file(&name)?;
+        place.dev.make_link(&name, &text)?;
     }
     Ok(pair)
 }

@@ -320,3 +320,62 @@ fn nothing_reaches_the_host() {
         },
     );
 }
+
+#[test]
+fn what_the_monitor_mounted_becomes_the_root() {
+    inside("what_the_monitor_mounted_becomes_the_root", ROOT, |bed| {
+        let guest = InGuest::for_tests();
+        rustix::mount::mount("device", &bed.mount, "tmpfs", rustix::mount::MountFlags::empty(), None)
+            .unwrap();
+        for sub in ["dev", "proc"] {
+            std::fs::create_dir(bed.mount.join(sub)).unwrap();
+        }
+        guest::isolate(&guest).unwrap();
+        let at = guest::prepare(&guest, &bed.spec()).unwrap();
+        guest::rebind_root(&guest, &at).unwrap();
+        let rootfs = guest::mounted(&guest, at).unwrap();
+        guest::auto_mounts(&guest, &rootfs, &auto("proc:rw", NetAdmin::Kept)).unwrap();
+        guest::check_root(&guest, &rootfs).unwrap();
+        guest::hostname(&guest, "lxc-rs-test").unwrap();
+        guest::pivot(&guest, rootfs).unwrap();
+        assert_eq!(table()["/"].3, "device");
+        assert_eq!(rootfs_bed::read("/proc/sys/kernel/hostname"), "lxc-rs-test\n");
+    });
+}
+
+#[test]
+fn in_a_chroot_each_mount_is_cut_off() {
+    inside("in_a_chroot_each_mount_is_cut_off", ROOT, |bed| {
+        let guest = InGuest::for_tests();
+        let none = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("proc", bed.rootfs.join("proc"), "proc", none, None).unwrap();
+        std::fs::create_dir(bed.rootfs.join("a b")).unwrap();
+        rustix::mount::mount("x", bed.rootfs.join("a b"), "tmpfs", none, None).unwrap();
+        rustix::mount::mount_change(bed.rootfs.join("a b"), rustix::mount::MountPropagationFlags::SHARED)
+            .unwrap();
+        rustix::process::chroot(&bed.rootfs).unwrap();
+        rustix::process::chdir("/").unwrap();
+        assert_eq!(propagation("/a\\040b"), "shared");
+        guest::isolate(&guest).unwrap();
+        assert_eq!(propagation("/a\\040b"), "");
+    });
+}
+
+#[test]
+fn a_missing_mount_point_is_named() {
+    inside("a_missing_mount_point_is_named", ROOT, |bed| {
+        let guest = InGuest::for_tests();
+        let prepare = |mount: &Path| {
+            let spec = lxc_host::rootfs::RootfsSpec { mount: mount.to_owned(), ..bed.spec() };
+            rootfs_bed::chain(&guest::prepare(&guest, &spec).unwrap_err())
+        };
+        assert!(prepare(Path::new("/gone")).ends_with("open(/gone): No such file or directory"));
+        let link = bed.dir.join("link");
+        std::os::unix::fs::symlink(&bed.mount, &link).unwrap();
+        let e = prepare(&link);
+        assert!(e.ends_with("Too many levels of symbolic links"), "{e}");
+        assert!(prepare(Path::new("relative")).ends_with("Invalid argument"));
+        forbid(NEW_CALLS);
+        assert_eq!(prepare(&link), e);
+    });
+}

@@ -206,7 +206,7 @@ fn overlays_get_their_directories() {
 
 #[test]
 fn nesting_and_shared_mounts() {
-    inside("nesting_and_shared_mounts", ROOT, |bed| {
+    inside("nesting_and_shared_mounts", MOUNT, |bed| {
         let guest = InGuest::for_tests();
         let host_side = bed.source("share");
         tmpfs(&host_side, MountFlags::empty());
@@ -287,7 +287,7 @@ impl Drop for Ids {
     }
 }
 
-/// New mount and network namespaces only: `/proc` must show the sleeping process.
+/// New mount and network namespaces only: `/proc` must show the processes that are started.
 const MOUNT: &[&str] = &["--mount", "--net"];
 
 #[test]

@@ -10,11 +10,11 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dev, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
-use crate::mount::{Change, FileSystem, Reach, Tree, fd_path};
+use crate::mount::{Attributes, Change, FileSystem, Reach, Tree, fd_path};
 use crate::{Error, Op, Result};
 
 /// An open directory whose tree is reached only downwards.
@@ -55,8 +55,14 @@ impl Dir {
         if !path.is_absolute() {
             return Err(Error::new("open", path.display().to_string(), Errno::INVAL));
         }
-        let root = Dir::open(Path::new("/"))?;
-        let fd = root.at_with(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let how = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let fd = match rustix::fs::openat2(CWD, path, flags, Mode::empty(), how) {
+            Err(Errno::NOSYS | Errno::AGAIN) => {
+                Dir::open(Path::new("/"))?.at_with(path, flags, Mode::empty())?
+            }
+            other => other.op("open", path)?,
+        };
         Ok(Dir::from_fd(fd, path))
     }
 
@@ -72,7 +78,10 @@ impl Dir {
 
     /// What messages call `rel` below it.
     pub fn show(&self, rel: impl AsRef<Path>) -> PathBuf {
-        self.shown.join(strip(rel.as_ref()))
+        match strip(rel.as_ref()) {
+            here if here.as_os_str().is_empty() => self.shown.clone(),
+            below => self.shown.join(below),
+        }
     }
 
     /// A second descriptor of the same directory.
@@ -245,11 +254,34 @@ impl Dir {
         rel: impl AsRef<Path>,
         tree: Tree,
         reach: Reach,
-        attributes: crate::mount::Attributes<'_>,
+        attributes: Attributes<'_>,
     ) -> Result<()> {
         let target = self.at(&rel)?;
-        let shown = self.show(&rel);
-        tree.attach(target.as_fd(), &Change { attributes, reach, shown: &shown }, &|| self.at(&rel))
+        self.attach_on(target.as_fd(), rel.as_ref(), tree, reach, attributes)
+    }
+
+    /// Attaches a tree on this directory itself.
+    ///
+    /// # Errors
+    /// The errno of the mount calls.
+    pub fn attach_here(&self, tree: Tree, reach: Reach, attributes: Attributes<'_>) -> Result<()> {
+        self.attach_on(self.fd.as_fd(), Path::new(""), tree, reach, attributes)
+    }
+
+    /// Attaches a tree on `rel`, which the caller has just opened or made as `target`.
+    ///
+    /// # Errors
+    /// The errno of the mount calls.
+    pub fn attach_on(
+        &self,
+        target: BorrowedFd<'_>,
+        rel: &Path,
+        tree: Tree,
+        reach: Reach,
+        attributes: Attributes<'_>,
+    ) -> Result<()> {
+        let shown = self.show(rel);
+        tree.attach(target, &Change { attributes, reach, shown: &shown }, &|| self.at(rel))
     }
 
     /// Takes away what is mounted on `rel` (lazily); whether something was.

@@ -184,10 +184,13 @@ impl Tree {
     ///
     /// # Errors
     /// `EINVAL` if it belongs to another mount namespace or is unbindable.
-    pub fn clone_fd(fd: OwnedFd, shown: &Path, reach: Reach) -> Result<Tree> {
+    pub fn clone_fd(fd: impl AsFd, shown: &Path, reach: Reach) -> Result<Tree> {
         let shown = shown.to_owned();
         match open_tree(&fd, "", reach) {
-            Err(Errno::NOSYS) => Ok(Tree { fd, shown, kind: Kind::Source(reach) }),
+            Err(Errno::NOSYS) => {
+                let fd = rustix::io::fcntl_dupfd_cloexec(&fd, 3).op("dup", &shown)?;
+                Ok(Tree { fd, shown, kind: Kind::Source(reach) })
+            }
             other => Ok(Tree { fd: other.op("open_tree", &shown)?, shown, kind: Kind::Detached }),
         }
     }

@@ -44,7 +44,7 @@ impl Backend for Directory {
     fn mount(&self, at: &Dir, options: &MountOptions, _: Ids) -> Result<(), Error> {
         let attributes = attributes_of(options);
         Tree::clone_path(&self.path, Reach::Tree)
-            .and_then(|tree| at.attach("", tree, Reach::Tree, attributes))
+            .and_then(|tree| at.attach_here(tree, Reach::Tree, attributes))
             .map_err(|source| Error::Mount { source_text: self.text(), source })
     }
 

@@ -1,6 +1,7 @@
 //! `/dev`: its tmpfs, its nodes, its links; and the private boot id.
 
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use lxc_sys::Op;
@@ -22,9 +23,6 @@ pub fn autodev(_: &InGuest, rootfs: &Rootfs<Mounted>, size: u64) -> Result<Dir, 
     let mount = || -> Result<Dir, Cause> {
         let root = rootfs.root();
         let shown = root.show("dev");
-        if rootfs.kind() == RootKind::Separate {
-            root.make_dir("dev", 0o755)?;
-        }
         let data = format!("size={size},mode=0755");
         let fs = FileSystem {
             source: OsStr::new("none"),
@@ -32,7 +30,15 @@ pub fn autodev(_: &InGuest, rootfs: &Rootfs<Mounted>, size: u64) -> Result<Dir, 
             flags: MountFlags::empty(),
             data: &data,
         };
-        root.mount("dev", &fs).map_err(|e| Cause::reaching(e, &shown))?;
+        let target = match root.at("dev") {
+            Err(e) if e.errno() == Errno::NOENT && rootfs.kind() == RootKind::Separate => {
+                root.make_dir("dev", 0o755)?;
+                root.at("dev")
+            }
+            other => other,
+        };
+        let target = target.map_err(|e| Cause::reaching(e, &shown))?;
+        fs.mount(target.as_fd(), &shown)?;
         let dev = root.dir("dev")?;
         dev.make_dir("pts", 0o755)?;
         Ok(dev)
@@ -90,7 +96,7 @@ fn bind_node(dev: &Dir, name: &str, device: rustix::fs::Dev) -> Result<(), Cause
     if FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice || stat.st_rdev != device {
         return Err(lxc_sys::Error::new("open", path.display().to_string(), Errno::NODEV).into());
     }
-    let tree = Tree::clone_fd(source, &path, Reach::One)?;
+    let tree = Tree::clone_fd(&source, &path, Reach::One)?;
     Ok(dev.attach(name, tree, Reach::One, Attributes::default())?)
 }
 
@@ -144,7 +150,7 @@ fn boot_id(root: &Dir) -> Result<(), Cause> {
     rustix::io::write(&file, &text[..length]).op("write", root.show(BOOT_ID))?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(0o444)).op("fchmod", root.show(BOOT_ID))?;
     drop(file);
-    let tree = Tree::clone_fd(root.at(BOOT_ID)?, &root.show(BOOT_ID), Reach::One)?;
+    let tree = Tree::clone_fd(&root.at(BOOT_ID)?, &root.show(BOOT_ID), Reach::One)?;
     let set = MountAttrFlags::MOUNT_ATTR_RDONLY
         | MountAttrFlags::MOUNT_ATTR_NOSUID
         | MountAttrFlags::MOUNT_ATTR_NODEV

@@ -127,9 +127,9 @@ fn clone_source(root: &Dir, spec: &MountSpec) -> Result<Tree, Cause> {
         MountSource::Host(path) => Tree::clone_path(path, reach)?,
         MountSource::FromSlash(path) => {
             let slash = Dir::open(Path::new("/"))?;
-            Tree::clone_fd(slash.at(path)?, &slash.show(path), reach)?
+            Tree::clone_fd(&slash.at(path)?, &slash.show(path), reach)?
         }
-        MountSource::InRoot(path) => Tree::clone_fd(open_in_root(root, path)?, &root.show(path), reach)?,
+        MountSource::InRoot(path) => Tree::clone_fd(&open_in_root(root, path)?, &root.show(path), reach)?,
         MountSource::Word(word) => Tree::clone_path(Path::new(word), reach)?,
     };
     Ok(tree)

@@ -132,7 +132,7 @@ pub fn prepare(_: &InGuest, spec: &RootfsSpec) -> Result<Rootfs<Prepared>, Error
 /// The errno of `move_mount`.
 pub fn attach_root(_: &InGuest, at: &Rootfs<Prepared>, tree: OwnedFd) -> Result<(), Error> {
     let tree = Tree::detached(tree, at.point().path());
-    at.point().attach("", tree, Reach::Tree, Attributes::default()).map_err(|e| Error::Root(e.into()))
+    at.point().attach_here(tree, Reach::Tree, Attributes::default()).map_err(|e| Error::Root(e.into()))
 }
 
 /// Uses what the monitor has mounted on the mount point already (a block device of a container with an id
@@ -143,8 +143,8 @@ pub fn attach_root(_: &InGuest, at: &Rootfs<Prepared>, tree: OwnedFd) -> Result<
 pub fn rebind_root(_: &InGuest, at: &Rootfs<Prepared>) -> Result<(), Error> {
     let point = at.point();
     let again = || {
-        let tree = Tree::clone_fd(point.at("")?, point.path(), Reach::Tree)?;
-        point.attach("", tree, Reach::Tree, Attributes::default())
+        let tree = Tree::clone_fd(&point.at("")?, point.path(), Reach::Tree)?;
+        point.attach_here(tree, Reach::Tree, Attributes::default())
     };
     again().map_err(|e| Error::Root(e.into()))
 }
