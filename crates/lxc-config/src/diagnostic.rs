@@ -101,8 +101,9 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
     }
     let mut before = vec![0; b.len() + 1];
     let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut current = before.clone();
     for (row, x) in a.iter().enumerate() {
-        let mut current = vec![row + 1; b.len() + 1];
+        current[0] = row + 1;
         for (col, y) in b.iter().enumerate() {
             let replaced = above[col] + usize::from(x != y);
             let mut best = replaced.min(above[col + 1] + 1).min(current[col] + 1);
@@ -111,7 +112,12 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
             }
             current[col + 1] = best;
         }
-        before = std::mem::replace(&mut above, current);
+        // A swap reaches two rows back, so both must be beyond the limit.
+        if current.iter().chain(&above).all(|distance| *distance > limit) {
+            return limit + 1;
+        }
+        std::mem::swap(&mut before, &mut above);
+        std::mem::swap(&mut above, &mut current);
     }
     above[b.len()]
 }

@@ -333,7 +333,7 @@ fn lookup(name: &str) -> Option<(&'static Key, Index<'_>)> {
 
 /// The part before `<word>`, for names that have one.
 fn prefix(name: &str) -> Option<&str> {
-    name.split_once('<').map(|(prefix, _)| prefix)
+    if name.ends_with('>') { name.split_once('<').map(|(prefix, _)| prefix) } else { None }
 }
 
 /// Whether `word` may stand at a key's `<word>`: nothing that could not be read back from a line.
