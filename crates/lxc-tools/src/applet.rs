@@ -1,6 +1,6 @@
 //! Which tool is meant: by the name of the program, or by the first argument.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,10 +8,10 @@ use std::path::Path;
 use crate::cli;
 use crate::{attach, cgroup, config, console, create, destroy, execute, freeze, info, ls, start, stop, wait};
 
-/// One tool: its name without `lxc-`, and what runs it. The arguments come without the program's name.
+/// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
 struct Applet {
     name: &'static str,
-    run: fn(Vec<OsString>) -> u8,
+    run: fn(&OsStr, Vec<OsString>) -> u8,
 }
 
 /// All tools, sorted by name.
@@ -37,7 +37,7 @@ pub fn run(mut argv: Vec<OsString>) -> u8 {
     let program = if argv.is_empty() { OsString::new() } else { argv.remove(0) };
     let base = Path::new(&program).file_name().unwrap_or_default().as_bytes();
     if let Some(applet) = base.strip_prefix(b"lxc-").filter(|name| *name != b"rs").and_then(find) {
-        return (applet.run)(argv);
+        return (applet.run)(&program, argv);
     }
     if argv.is_empty() {
         return unknown(None);
@@ -48,7 +48,7 @@ pub fn run(mut argv: Vec<OsString>) -> u8 {
         return version();
     }
     match find(name.strip_prefix(b"lxc-").unwrap_or(name)) {
-        Some(applet) => (applet.run)(argv),
+        Some(applet) => (applet.run)(OsStr::new(&format!("lxc-{}", applet.name)), argv),
         None => unknown(Some(&wanted)),
     }
 }

@@ -65,9 +65,9 @@ pub struct Attach {
 
 /// Runs the tool, from a sealed copy of itself: what runs in the container can open `/proc/PID/exe` of a
 /// process that enters it, and must not find the host's program file there.
-pub fn run(args: Vec<OsString>) -> u8 {
+pub fn run(program: &OsStr, args: Vec<OsString>) -> u8 {
     if memfd::runs_sealed() {
-        return cli::run::<Attach>(args);
+        return cli::run::<Attach>(program, args);
     }
     let Err(error) = run_sealed(&args);
     let failure = Failure::said(format!("cannot run from a sealed copy: {error}"));

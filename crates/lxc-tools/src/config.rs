@@ -1,6 +1,6 @@
 //! `lxc-config`: a value of the global configuration. It has no options in common with the other tools.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use lxc_core::Dirs;
 
@@ -17,20 +17,21 @@ const ITEMS: [&str; 7] = [
     "lxc.cgroup.pattern",
 ];
 
-const USAGE: &str = "Usage: lxc-config -l: list all available configuration items\n       \
-                     lxc-config item: print configuration item\n";
-
 /// Runs the tool; the exit code.
-pub fn run(args: Vec<OsString>) -> u8 {
+pub fn run(program: &OsStr, args: Vec<OsString>) -> u8 {
     let item = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
-    let (text, code) = answer(&item, &|key| value(key));
+    let (text, code) = answer(&program.to_string_lossy(), &item, &|key| value(key));
     if output::write(text.as_bytes()).is_err() { 1 } else { code }
 }
 
 /// What is printed for an argument, and the exit code.
-fn answer(item: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, u8) {
+fn answer(program: &str, item: &str, value: &dyn Fn(&str) -> Option<String>) -> (String, u8) {
     if matches!(item, "" | "-h" | "--help") {
-        return (USAGE.to_owned(), 0);
+        let usage = format!(
+            "Usage: {program} -l: list all available configuration items\n       \
+             {program} item: print configuration item\n"
+        );
+        return (usage, 0);
     }
     if item == "-l" {
         return (ITEMS.iter().map(|item| format!("{item}\n")).collect(), 0);
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     fn ask(item: &str) -> (String, u8) {
-        answer(item, &|key| (!key.starts_with("lxc.cgroup")).then(|| format!("<{key}>")))
+        answer("lxc-config", item, &|key| (!key.starts_with("lxc.cgroup")).then(|| format!("<{key}>")))
     }
 
     #[test]

@@ -91,7 +91,12 @@ fn the_contract_with_templates() {
     assert_eq!(seen, format!("lxc-template --path={f} --name=c1 --rootfs={f}/rootfs -r a b\n0022\n"));
     let config = std::fs::read_to_string(folder.join("config")).unwrap();
     assert!(config.starts_with(&format!("# Template used to create this container: {template}\n# Parameters passed to the template: -r a b\n")), "{config}");
-    assert!(config.ends_with(&format!("\n\nlxc.net.0.type = empty\nlxc.rootfs.path = dir:{f}/rootfs\nlxc.uts.name = x\n")), "{config}");
+    assert!(
+        config.ends_with(&format!(
+            "\n\nlxc.net.0.type = empty\nlxc.rootfs.path = dir:{f}/rootfs\nlxc.uts.name = x\n"
+        )),
+        "{config}"
+    );
     assert!(!folder.join("partial").exists());
     assert!(!folder.join("rootfs/gone").exists(), "the template's mounts are its own");
     assert_eq!(code(&all.run("destroy", &["c1"])), 0);
@@ -124,7 +129,7 @@ fn what_a_broken_creation_left_is_cleared() {
 #[test]
 fn a_creation_in_progress_is_respected() {
     let all = Containers::new();
-    let template = all.template("echo go; read line");
+    let template = all.template("echo go; read line; exit 0");
     let mut first = Command::new(env!("CARGO_BIN_EXE_lxc-rs"))
         .args(["create", "-n", "c1", "-t", &template, "-P"])
         .arg(all.path())
@@ -164,7 +169,10 @@ fn what_cannot_be_is_said() {
     for (args, first) in [
         (&["-n", "c1"][..], "lxc-create: c1: a template must be specified: -t TEMPLATE\n"),
         (&["-n", "c1", "-t", "nonesuch"], "lxc-create: c1: no template \"nonesuch\": "),
-        (&["-n", "c1", "-t", "none", "-B", "foo"], "lxc-create: c1: foo is not a valid backing storage type\n"),
+        (
+            &["-n", "c1", "-t", "none", "-B", "foo"],
+            "lxc-create: c1: foo is not a valid backing storage type\n",
+        ),
         (&["-n", "a/b", "-t", "none"], "lxc-create: a/b: "),
     ] {
         let refused = all.create(args);

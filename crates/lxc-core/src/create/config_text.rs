@@ -7,16 +7,21 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use lxc_config::Config;
+use lxc_config::diagnostic::Diagnostic;
 use lxc_sys::Op;
 
 use super::{Error, Result};
+use crate::config_file;
 
 /// Reads the first configuration: its text with the random digits of hardware addresses filled in, and what
 /// it means. No file means no lines.
 pub(super) fn read(path: Option<&Path>) -> Result<(String, Config)> {
     let Some(path) = path else { return Ok((String::new(), Config::default())) };
-    let loaded = crate::config_file::load(path).map_err(Error::Config)?;
-    Ok((String::from_utf8_lossy(&loaded.document.to_text()).into_owned(), loaded.config))
+    let loaded = config_file::load(path).map_err(Error::Config)?;
+    match String::from_utf8(loaded.document.to_text()) {
+        Ok(text) => Ok((text, loaded.config)),
+        Err(_) => Err(Error::Config(vec![Diagnostic::error(format!("{}: not UTF-8", path.display()))])),
+    }
 }
 
 /// `text` and one more line.
@@ -75,12 +80,28 @@ mod tests {
 
     #[test]
     fn addresses_get_their_digits() {
-        let text =
-            "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\nlxc.uts.name = xx\nlxc.net.1.hwaddr=xx:xx";
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("default.conf");
+        std::fs::write(&path, "# x\n\nlxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:xx:xx:xx\n")
+            .unwrap();
+        let (text, config) = read(Some(&path)).unwrap();
+        let address = config.net[0].hwaddr.as_ref().unwrap().value.address().unwrap();
+        assert_eq!(address[..3], [0x10, 0x66, 0x6a]);
+        let [.., a, b, c] = address;
         assert_eq!(
-            fill_addresses(text, &mut || 0xab),
-            "# hwaddr = xx\nlxc.net.0.hwaddr = 10:66:6a:bb:bb:bb\nlxc.uts.name = xx\nlxc.net.1.hwaddr=ba:bb"
+            text,
+            format!("# x\n\nlxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:{a:02x}:{b:02x}:{c:02x}\n")
         );
+    }
+
+    #[test]
+    fn a_faulty_first_configuration_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("default.conf");
+        std::fs::write(&path, "lxc.bogus = 1\n").unwrap();
+        let Err(Error::Config(problems)) = read(Some(&path)) else { panic!("accepted") };
+        assert_eq!(problems[0].origin.as_ref().unwrap().line, 1);
+        assert!(read(Some(&dir.path().join("missing"))).is_err());
     }
 
     #[test]

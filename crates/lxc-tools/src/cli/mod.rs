@@ -10,7 +10,7 @@ mod options;
 mod tests;
 mod usage;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::Path;
 
@@ -69,7 +69,7 @@ pub trait Tool: clap::Parser {
 }
 
 /// Parses `args` (without the program's name) and runs the tool; the exit code.
-pub fn run<T: Tool>(args: Vec<OsString>) -> u8 {
+pub fn run<T: Tool>(_program: &OsStr, args: Vec<OsString>) -> u8 {
     let command = command::<T>();
     let tool = match parse::<T>(&command, args) {
         Ok(tool) => tool,
