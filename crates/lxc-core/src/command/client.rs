@@ -111,7 +111,7 @@ impl Client {
             gone(cmd, socket::send(&connection, payload, &[]))?;
         }
         let mut head = [0; HEADER];
-        let first = socket::receive(&connection, &mut head, RecvFlags::WAITALL)?;
+        let first = gone(cmd, socket::receive(&connection, &mut head, RecvFlags::WAITALL))?;
         if first.len == 0 {
             return Err(ClientError::NoAnswer(cmd));
         }
@@ -126,7 +126,7 @@ impl Client {
         let mut payload = vec![0; length];
         let mut got = 0;
         while got < length {
-            let part = socket::receive(&connection, &mut payload[got..], RecvFlags::WAITALL)?;
+            let part = gone(cmd, socket::receive(&connection, &mut payload[got..], RecvFlags::WAITALL))?;
             if part.len == 0 {
                 return Err(ClientError::Garbled(cmd));
             }

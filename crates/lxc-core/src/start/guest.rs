@@ -341,7 +341,7 @@ impl<'a> Setup<'a> {
         }
         let vars = env.to_c_strings()?;
         let path = env.get("PATH").and_then(|p| p.to_str()).unwrap_or("/bin:/usr/bin").to_owned();
-        own_standard_streams(init.uid, init.gid);
+        own_standard_streams(init.uid);
         let groups = match (init.groups.is_empty(), self.plan.idmap.is_some()) {
             (false, _) => Groups::Set(init.groups.clone()),
             (true, true) => Groups::Keep,
@@ -366,13 +366,14 @@ impl<'a> Setup<'a> {
     }
 }
 
-/// The console belongs to whoever the program runs as. Failing is no harm: root's own streams stay root's.
-fn own_standard_streams(uid: u32, gid: u32) {
-    use rustix::fs::{Gid, Uid};
+/// The console belongs to whoever the program runs as, and to nobody else (upstream's mode). Failing is no harm:
+/// root's own streams stay root's.
+fn own_standard_streams(uid: u32) {
+    use rustix::fs::Uid;
     for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
         if rustix::termios::isatty(fd) {
-            rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).ok();
-            rustix::fs::fchmod(fd, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).ok();
+            rustix::fs::fchown(fd, Some(Uid::from_raw(uid)), None).ok();
+            rustix::fs::fchmod(fd, rustix::fs::Mode::RWXU).ok();
         }
     }
 }
