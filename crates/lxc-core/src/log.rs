@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn timestamps() {
-        let at = |secs, millis| timestamp(UNIX_EPOCH + Duration::from_millis(secs * 1000 + millis));
+        let at = |secs: u64, millis: u64| timestamp(UNIX_EPOCH + Duration::from_millis(secs * 1000 + millis));
         assert_eq!(at(0, 0), "19700101000000.000");
         assert_eq!(at(951_826_154, 7), "20000229120914.007");
         assert_eq!(at(1_795_310_999, 799), "20261122012959.799");
