@@ -1,17 +1,23 @@
 //! Checks and generators of this workspace: `cargo xtask`.
 
+mod man;
 mod tidy;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy";
+const USAGE: &str = "usage: cargo xtask tidy | man";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["tidy"] => tidy::run(&root()),
+        ["man"] => match std::io::stdout().write_all(man::container_conf().as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
         _ => {
             complain(USAGE);
             ExitCode::from(2)

@@ -98,3 +98,72 @@ fn include(
     *config = changed;
     Ok(problems)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::document::{Content, ReadError};
+
+    fn read(path: &Path) -> Result<Content, ReadError> {
+        match path.to_str() {
+            Some("/i") => Ok(Content::File(b"lxc.group = i\n".to_vec())),
+            Some("/bad") => Ok(Content::File(b"lxc.group = j\nlxc.tty.max = x\n".to_vec())),
+            _ => Err(ReadError::Missing),
+        }
+    }
+
+    /// Sets keys one after the other; gives the text and what was refused.
+    fn edited(changes: &[(&str, &str)]) -> (String, Config, Vec<String>) {
+        let (mut document, mut config) = (Document::new(Path::new("/c/config")), Config::default());
+        let mut byte = 0;
+        let mut random = || {
+            byte += 1;
+            byte
+        };
+        let mut around = Surroundings { reader: &mut read, random: &mut random, context: Context::default() };
+        let mut refused = Vec::new();
+        for (key, value) in changes {
+            if let Err(error) = set(&mut document, &mut config, key, value, &mut around) {
+                refused.push(error.to_string());
+            }
+        }
+        (String::from_utf8(document.to_text()).unwrap(), config, refused)
+    }
+
+    #[test]
+    fn text_and_value_have_the_same_digits() {
+        let (text, config, _) =
+            edited(&[("lxc.net.0.type", "veth"), ("lxc.net.0.hwaddr", "10:66:6a:xx:xx:xx")]);
+        assert_eq!(text, "lxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:12:34:56\n");
+        assert_eq!(config.get("lxc.net.0.hwaddr").unwrap(), "10:66:6a:12:34:56");
+    }
+
+    #[test]
+    fn includes_are_read_at_once() {
+        let (text, config, refused) =
+            edited(&[("lxc.include", "/i"), ("lxc.include", "/bad"), ("lxc.include", "/no")]);
+        assert_eq!(text, "lxc.include = /i\n");
+        assert_eq!(config.autostart.groups, ["i"]);
+        assert_eq!(
+            refused,
+            ["/bad:2:1: lxc.tty.max: \"x\" is no whole number", "lxc.include: cannot read /no: no such file",]
+        );
+    }
+
+    #[test]
+    fn refused_values_leave_no_line() {
+        let (text, config, refused) =
+            edited(&[("lxc.tty.max", "x"), ("lxc.foo", "1"), ("lxc.uts.name", "a\nb")]);
+        assert_eq!((text.as_str(), config), ("", Config::default()));
+        assert_eq!(refused.len(), 3);
+        assert!(refused[2].starts_with("lxc.uts.name: the value holds '\\n'"), "{}", refused[2]);
+    }
+
+    #[test]
+    fn an_empty_autodev_is_written_as_what_it_means() {
+        let (text, config, _) = edited(&[("lxc.autodev", "")]);
+        assert_eq!((text.as_str(), config.mounts.autodev), ("lxc.autodev = 0\n", false));
+    }
+}

@@ -114,8 +114,9 @@ pub enum Limit {
 impl FromStr for Limit {
     type Err = LimitError;
 
+    /// A decimal number, `unlimited`, or `-1`, which means the same.
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        if text == "unlimited" {
+        if matches!(text, "unlimited" | "-1") {
             return Ok(Limit::Unlimited);
         }
         let decimal = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
@@ -186,8 +187,9 @@ mod tests {
         for text in ["1024", "1024:4096", "unlimited", "0:unlimited"] {
             assert_eq!(text.parse::<Limits>().unwrap().to_string(), text);
         }
+        assert_eq!("0:-1".parse::<Limits>().unwrap().to_string(), "0:unlimited");
         assert_eq!("1 : 2".parse::<Limits>().unwrap().to_string(), "1:2");
-        for text in ["", ":5", "5:", "-1", "+1", "abc", "1:2:3", "unlimited:5", "6:5"] {
+        for text in ["", ":5", "5:", "-2", "+1", "abc", "1:2:3", "unlimited:5", "6:5"] {
             assert!(text.parse::<Limits>().is_err(), "{text}");
         }
     }

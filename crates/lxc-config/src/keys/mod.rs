@@ -18,6 +18,8 @@ mod ns;
 mod renamed;
 mod rootfs;
 mod start;
+#[cfg(test)]
+mod tests;
 mod tty;
 mod values;
 

@@ -40,7 +40,14 @@ fn auto_words(auto: &mut AutoMounts, words: &str) -> Result<(), ValueError> {
     auto.merge(words).map_err(|error| match error {
         AutoMountError::Unknown(word) => unknown(&word),
         AutoMountError::NoDirectory => ValueError::Invalid(error.to_string()),
-    })
+    })?;
+    match &auto.shared {
+        Some(shared) if !shared.container.starts_with('/') => Err(ValueError::Invalid(format!(
+            "\"{}\" is no absolute path, shmounts needs one in the container",
+            shared.container
+        ))),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn unknown(word: &str) -> ValueError {

@@ -121,9 +121,7 @@ const MONOTONIC: Key = Key {
     ..Key::SINGLE
 };
 
-/// `5 s` and a newline, as upstream shows it.
+/// `5s` and a newline, as upstream shows it.
 fn shown(offset: TimeOffset) -> String {
-    let text = offset.to_string();
-    let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    format!("{} {}\n", &text[..unit], &text[unit..])
+    format!("{offset}\n")
 }
