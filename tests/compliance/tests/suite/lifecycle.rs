@@ -16,6 +16,7 @@ fn start_and_stop_leave_nothing() {
     assert!(!out.held_open, "the monitor keeps the caller's outputs open");
     assert_eq!(c.state(), "RUNNING");
     assert!(!Inventory::of(&bed).differences(&before).is_empty(), "the inventory sees no container");
+    c.wait_ready();
     let out = c.tool("lxc-stop", &["-t", "10"]).ok();
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("", ""));
     assert_eq!(c.state(), "STOPPED");
