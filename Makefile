@@ -40,7 +40,7 @@ release: ## Build the programs for installation
 	$(CARGO) build --release -p lxc-tools -p lxc-helpers
 
 man: ## Write the manual pages to target/man
-	$(if $(wildcard xtask/src/man.rs),$(CARGO) xtask man target/man)
+	$(CARGO) xtask man target/man
 
 install: release man ## Lay out PREFIX (below DESTDIR); touches neither /etc nor /var
 	contrib/layout "$(built)/release" "$(DESTDIR)$(PREFIX)"

@@ -3,26 +3,36 @@
 mod man;
 mod tidy;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy | man";
+const USAGE: &str = "usage: cargo xtask tidy | man DIR";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["tidy"] => tidy::run(&root()),
-        ["man"] => match std::io::stdout().write_all(man::container_conf().as_bytes()) {
+        ["man", dir] => match write_pages(Path::new(dir)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+            Err(e) => {
+                complain(&format!("{dir}: {e}"));
+                ExitCode::FAILURE
+            }
         },
         _ => {
             complain(USAGE);
             ExitCode::from(2)
         }
     }
+}
+
+/// Writes the manual pages that are made from tables.
+fn write_pages(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    fs::write(dir.join("lxc.container.conf.5"), man::container_conf())
 }
 
 /// The workspace's directory.

@@ -59,6 +59,8 @@ mount --rbind /sys/fs/cgroup "$bed/cgroup"
 for procs in "$bed"/cgroup/cgroup.procs "$bed"/cgroup/*/cgroup.procs; do
     [ -e "$procs" ] && echo 0 >"$procs"
 done
+# Not only covered: a hidden hierarchy would still be in the mount table.
+umount -l -R /sys
 mount -t sysfs sysfs /sys
 v1() { mkdir "/sys/fs/cgroup/$1"; mount -t cgroup -o "$2" cgroup "/sys/fs/cgroup/$1"; }
 case $view in

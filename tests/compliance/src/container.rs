@@ -192,10 +192,24 @@ impl<'a> Container<'a> {
         self.tool("lxc-start", &[])
     }
 
-    /// `lxc-stop`, the clean way.
+    /// `lxc-stop`, the clean way, once init is ready for the signal.
     #[track_caller]
     pub fn stop(&self) {
+        self.wait_ready();
         self.tool("lxc-stop", &["-t", "10"]).ok();
+    }
+
+    /// Waits until the small root's init has its handlers: before that the kernel drops the signals.
+    #[track_caller]
+    pub fn wait_ready(&self) {
+        let status = format!("/proc/{}/status", self.init());
+        let catches_power = || {
+            let text = fs::read_to_string(&status).unwrap_or_default();
+            let mask = text.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+                .is_some_and(|mask| mask >> 29 & 1 == 1)
+        };
+        crate::host::wait_until("init catches SIGPWR", Duration::from_secs(5), catches_power);
     }
 
     /// `lxc-stop -k`.

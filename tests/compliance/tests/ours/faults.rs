@@ -52,12 +52,13 @@ fn start_with(c: &Container<'_>, fault: &str) -> compliance::Output {
     c.run("lxc-start", &[]).env("LXC_RS_FAULT", fault).limit(Duration::from_secs(20)).output()
 }
 
-/// One whole life, so that what the first start makes for good is there.
+/// The host before anything was started, and the proof that a whole life leaves it so.
 fn baseline(c: &Container<'_>) -> Inventory {
+    let before = Inventory::of(c.bed());
     c.start().ok();
     c.stop();
-    std::thread::sleep(Duration::from_millis(200));
-    Inventory::of(c.bed())
+    before.assert_restored(c.bed());
+    before
 }
 
 fn fails_clean(view: View) {

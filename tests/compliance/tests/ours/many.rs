@@ -12,14 +12,13 @@ fn two_hundred_starts_forty_at_a_time() {
     let bed = Bed::new();
     let config = "lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up";
     let all: Vec<Container<'_>> = (0..CONTAINERS).map(|_| bed.container().config(config).make()).collect();
-    let mut before = None;
+    let before = Inventory::of(&bed);
     for round in 0..ROUNDS {
         together(&all, "lxc-start", &[], round);
         for c in &all {
             assert_eq!(c.state(), "RUNNING", "round {round}");
         }
         together(&all, "lxc-stop", &["-k"], round);
-        let before = before.get_or_insert_with(|| Inventory::of(&bed));
         before.assert_restored(&bed);
     }
 }

