@@ -1,13 +1,12 @@
 //! `lxc-attach`: run a program, or a shell, inside a running container.
 
-use std::convert::Infallible;
-use std::ffi::{CString, OsStr, OsString};
+mod sealed;
+
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use lxc_core::hooks::Env;
 use lxc_core::{AttachOptions, Elevated, EnvPolicy, Program};
-use lxc_sys::{memfd, process};
 use lxc_types::personality::Domain;
 use lxc_types::{NamespaceKind, Namespaces, Personality};
 
@@ -63,26 +62,15 @@ pub struct Attach {
     common: Common,
 }
 
-/// Runs the tool, from a sealed copy of itself: what runs in the container can open `/proc/PID/exe` of a
-/// process that enters it, and must not find the host's program file there.
+/// Runs the tool, from a program file that what runs in the container cannot write to.
 pub fn run(program: &OsStr, args: Vec<OsString>) -> u8 {
-    if memfd::runs_sealed() {
+    if sealed::is_protected() {
         return cli::run::<Attach>(program, args);
     }
-    let Err(error) = run_sealed(&args);
-    let failure = Failure::said(format!("cannot run from a sealed copy: {error}"));
+    let Err(error) = sealed::exec(Attach::PROGRAM, &args);
+    let failure = Failure::said(format!("cannot run from a protected copy of itself: {error}"));
     report::print(Attach::PROGRAM, None, &failure);
     failure.code()
-}
-
-fn run_sealed(args: &[OsString]) -> lxc_sys::Result<Infallible> {
-    let copy = memfd::sealed_self("lxc-attach")?;
-    let argv = std::iter::once(OsString::from(Attach::PROGRAM))
-        .chain(args.iter().cloned())
-        .map(|arg| process::c_string(arg.as_bytes()));
-    let argv = argv.collect::<lxc_sys::Result<Vec<CString>>>()?;
-    let env = Env::of_this_process().to_c_strings()?;
-    Err(process::exec_fd(&copy, &argv, &env))
 }
 
 impl Tool for Attach {

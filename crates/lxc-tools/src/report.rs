@@ -21,7 +21,7 @@ pub struct Failure {
 #[derive(Debug)]
 enum What {
     /// Something the engine could not do.
-    Engine(Error),
+    Engine(Box<Error>),
     /// Something the tool itself found, perhaps with advice.
     Said { text: String, help: Option<String> },
     /// A line that is upstream's to the letter, without the program's name.
@@ -60,7 +60,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
-        Failure { code: 1, what: What::Engine(error) }
+        Failure { code: 1, what: What::Engine(Box::new(error)) }
     }
 }
 

@@ -125,7 +125,8 @@ pub fn undefined(container: &Container) -> Failure {
 /// Says early and clearly when the caller may not read `lxcpath`.
 fn readable(lxcpath: &Path) -> Result<(), Failure> {
     rustix::fs::access(lxcpath, Access::READ_OK)
-        .map_err(|errno| Failure::said(format!("you lack access to {}: {errno}", lxcpath.display())))
+        .op("access", lxcpath)
+        .map_err(|error| Failure::said(format!("you lack access to {}: {error}", lxcpath.display())))
 }
 
 /// Makes the file if it is missing, and gives its real path: the monitor works in another directory, and

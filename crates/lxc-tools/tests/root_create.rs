@@ -1,4 +1,5 @@
 //! Creating, listing and destroying containers with the built program. Needs root.
+#![allow(clippy::unwrap_used)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
