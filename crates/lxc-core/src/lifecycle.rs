@@ -138,6 +138,8 @@ impl Life<'_> {
         if let Some(started) = self.started.take() {
             started();
         }
+        // What the start needed is not needed for the rest of the container's life.
+        lxc_sys::process::trim_heap();
         let exit = {
             let mut payload = self.leases.payload.take();
             let mut monitor = Monitor {
