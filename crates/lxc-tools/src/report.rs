@@ -96,6 +96,18 @@ pub fn print(program: &str, name: Option<&str>, failure: &Failure) {
     drop(stderr.write_all(text.as_bytes()));
 }
 
+/// A failure in one line, without the program's name.
+pub fn line_of(failure: &Failure) -> String {
+    match &failure.what {
+        What::Plain(line) => line.clone(),
+        What::Said { text, .. } => text.clone(),
+        What::Engine(error) => match diagnostics(error) {
+            [] => chain(error),
+            faults => faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        },
+    }
+}
+
 /// Prints a line that is no failure of the tool's on standard error.
 pub fn line(text: &str) {
     // Nobody is left to be told when standard error is closed.
@@ -123,8 +135,13 @@ fn engine(prefix: &str, error: &Error) -> String {
     if !faults.is_empty() {
         return faults.iter().map(|fault| format!("{prefix}{}", snippet::plain(fault))).collect();
     }
-    let mut text = format!("{prefix}{error}");
-    let mut last = error.to_string();
+    with_help(format!("{prefix}{}\n", chain(error)), advice(error.kind()))
+}
+
+/// An error and its causes in one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut last = text.clone();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
@@ -136,8 +153,7 @@ fn engine(prefix: &str, error: &Error) -> String {
         }
         source = cause.source();
     }
-    text.push('\n');
-    with_help(text, advice(error.kind()))
+    text
 }
 
 /// The faults of a configuration that an error is about.

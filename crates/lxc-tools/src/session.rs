@@ -39,7 +39,7 @@ impl Session {
             Some(given) => absolute(given)?,
             None => dirs.lxcpath.clone(),
         };
-        let log = log_settings(program, common);
+        let log = log_settings(program, common)?;
         lxc_core::log::init(&log, &lxcpath, name.as_ref().map(Name::as_str))?;
         let rcfile = rcfile.map(absolute).transpose()?;
         Ok(Session { dirs, lxcpath, quiet: common.quiet, log, name, rcfile })
@@ -78,6 +78,18 @@ impl Session {
             .help("run it as the user who started the container, or as root"))
     }
 
+    /// Writes a failure to the log file, if there is one. Standard error gets it in its own form.
+    pub fn record(&self, failure: &str) {
+        if self.log.file == LogFile::None {
+            return;
+        }
+        let only_the_file = Settings { quiet: true, ..self.log.clone() };
+        // What cannot be logged is still said on standard error.
+        if lxc_core::log::init(&only_the_file, &self.lxcpath, self.name.as_deref()).is_ok() {
+            log::error!("{failure}");
+        }
+    }
+
     /// Whether a configuration file was given on the command line.
     pub fn has_rcfile(&self) -> bool {
         self.rcfile.is_some()
@@ -93,18 +105,19 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// `-o`, `-l` and `-q`. Without `-o` there is no log file, unless `-l` asks for the default one.
-fn log_settings(program: &str, common: &Common) -> Settings {
+fn log_settings(program: &str, common: &Common) -> Result<Settings, Failure> {
     let file = match &common.logfile {
         Some(path) if path == Path::new("none") => LogFile::None,
-        Some(path) => LogFile::Path(path.clone()),
+        // The monitor that is started from here works in another directory.
+        Some(path) => LogFile::Path(absolute(path)?),
         None if common.logpriority.is_some() => LogFile::Default,
         None => LogFile::None,
     };
-    Settings {
+    Ok(Settings {
         // What is no level counts as the default one, as with upstream.
         level: common.logpriority.as_deref().and_then(|text| text.parse().ok()),
         file,
         quiet: common.quiet,
         prefix: program.to_owned(),
-    }
+    })
 }

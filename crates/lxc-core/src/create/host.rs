@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, XattrFlags};
+use rustix::fs::XattrFlags;
 
 use lxc_config::Config;
 use lxc_sys::Op;
@@ -37,20 +37,21 @@ const HIDDEN: [&str; 14] = [
 ];
 
 /// Units that manage hardware or the network of the host, wherever they are enabled.
-const MASKED: [&str; 12] = [
+const MASKED: [&str; 10] = [
     "NetworkManager.service",
     "apparmor.service",
     "console-setup.service",
     "dhcpcd.service",
     "networking.service",
     "proc-sys-fs-binfmt_misc.automount",
-    "systemd-networkd.service",
-    "systemd-networkd.socket",
     "systemd-rfkill.service",
     "systemd-timesyncd.service",
     "systemd-udevd.service",
     "wpa_supplicant.service",
 ];
+
+/// What asks for addresses in the container, if the host has it. It comes without the host's configuration.
+const NETWORKD: [&str; 2] = ["systemd-networkd.service", "systemd-networkd.socket"];
 
 /// The init that the layer brings along where the host has none that fits a container.
 const SCRIPT: &str = "/etc/lxc-host-init";
@@ -77,15 +78,15 @@ pub(super) fn build(folder: &Path, name: &Name, text: &str, config: &Config) -> 
     }
     let layer = Layer { delta: folder.join("overlay/delta") };
     let init = init_of(Path::new("/"));
+    let veth = !config.net.is_empty() && bridges_exist(config);
     layer.dir("")?;
     layer.hide(folder)?;
     layer.identity(name)?;
     layer.passwords()?;
     match init {
-        Init::Systemd => layer.units()?,
+        Init::Systemd => layer.units(veth)?,
         Init::Script => layer.file(SCRIPT.trim_start_matches('/'), INIT_SCRIPT, 0o755)?,
     }
-    let veth = bridges_exist(config);
     Ok(configuration(text, &layer.delta, name, init, veth))
 }
 
@@ -224,17 +225,36 @@ impl Layer {
         Ok(())
     }
 
-    /// Masks units of the host, and makes the container's target the one without its services.
-    fn units(&self) -> Result<()> {
-        let dir = self.dir("etc/systemd/system")?;
-        let masked = MASKED.iter().map(|unit| (*unit, "/dev/null"));
-        for (unit, target) in masked.chain([("default.target", "/lib/systemd/system/multi-user.target")]) {
-            let link = dir.join(unit);
-            std::os::unix::fs::symlink(target, &link).op("symlink", &link)?;
+    /// Masks units of the host, and makes the container's target the one without its services. With a network
+    /// the container asks for addresses.
+    fn units(&self, veth: bool) -> Result<()> {
+        const SYSTEM: &str = "etc/systemd/system";
+        for unit in MASKED {
+            self.link(SYSTEM, unit, "/dev/null")?;
         }
-        // systemd sets the directory's mode at boot if it is unusual; as the host's it stays.
-        rustix::fs::chmod(&dir, Mode::from_raw_mode(0o755)).op("chmod", &dir)?;
+        self.link(SYSTEM, "default.target", "/lib/systemd/system/multi-user.target")?;
+        let [service, socket] = NETWORKD;
+        if veth && Path::new("/lib/systemd/system").join(service).exists() {
+            self.link(
+                &format!("{SYSTEM}/multi-user.target.wants"),
+                service,
+                &format!("/lib/systemd/system/{service}"),
+            )?;
+            self.file(
+                "etc/systemd/network/80-container.network",
+                "[Match]\nName=eth*\n\n[Network]\nDHCP=yes\n",
+                0o644,
+            )?;
+        } else {
+            self.link(SYSTEM, service, "/dev/null")?;
+            self.link(SYSTEM, socket, "/dev/null")?;
+        }
         Ok(())
+    }
+
+    fn link(&self, dir: &str, name: &str, target: &str) -> Result<()> {
+        let link = self.dir(dir)?.join(name);
+        Ok(std::os::unix::fs::symlink(target, &link).op("symlink", &link)?)
     }
 }
 

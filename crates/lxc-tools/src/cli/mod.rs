@@ -76,8 +76,10 @@ pub fn run<T: Tool>(_program: &OsStr, args: Vec<OsString>) -> u8 {
         Err(code) => return code,
     };
     let (quiet, name) = (tool.common().quiet, tool.common().name.clone());
-    let outcome =
-        Session::new(T::PROGRAM, tool.common(), tool.rcfile()).and_then(|session| tool.run(&session));
+    let session = Session::new(T::PROGRAM, tool.common(), tool.rcfile());
+    let outcome = session.and_then(|session| {
+        tool.run(&session).inspect_err(|failure| session.record(&report::line_of(failure)))
+    });
     match outcome {
         Ok(code) => code,
         Err(failure) => {
