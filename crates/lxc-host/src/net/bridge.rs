@@ -6,7 +6,7 @@ use lxc_sys::netlink::Netlink;
 
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change};
-use super::name::IfName;
+use lxc_types::IfName;
 use super::query;
 use super::spec::{Ipv4, Ipv6, Mac};
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::batch::{Batch, Refused};
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change};
-use super::name::IfName;
+use lxc_types::IfName;
 use super::spec::{Admin, Empty, Gateway, GuestEnd, GuestName, LinkSpec, Origin, Subnet};
 use super::wired::Wired;
 

@@ -18,7 +18,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::name::IfName;
+use lxc_types::IfName;
 use super::spec::{Ipv4, Ipv6, Mac, Subnet};
 
 /// `struct ifinfomsg`.
