@@ -29,31 +29,63 @@ pub fn render(plan: &StartPlan) -> String {
         line("host name", name.clone());
     }
     match &plan.mounts.storage {
-        Some(storage) => line("root", format!("{} on {}", storage.source, plan.mounts.rootfs.mount.display())),
+        Some(storage) => {
+            line("root", format!("{} on {}", storage.source, plan.mounts.rootfs.mount.display()))
+        }
         None => line("root", "the host's".to_owned()),
     }
     if let Some(size) = plan.mounts.autodev {
         line("mount", format!("/dev tmpfs of {size} bytes"));
     }
-    line("mount", format!("/proc {:?}, /sys {:?}, /sys/fs/cgroup {:?}", plan.mounts.auto.proc, plan.mounts.auto.sys, plan.mounts.cgroup.map(|c| c.view)));
+    line(
+        "mount",
+        format!(
+            "/proc {:?}, /sys {:?}, /sys/fs/cgroup {:?}",
+            plan.mounts.auto.proc,
+            plan.mounts.auto.sys,
+            plan.mounts.cgroup.map(|c| c.view)
+        ),
+    );
     for entry in &plan.mounts.entries {
         line("mount", format!("{} ({})", entry.text, entry.origin));
     }
     for link in &plan.net {
         line("network", format!("{} {}", link.spec.origin().key(""), link.spec.kind()));
     }
-    line("cgroup", format!("{} for the container, {} for its monitor", plan.cgroup.names.payload.display(), plan.cgroup.names.monitor.display()));
+    line(
+        "cgroup",
+        format!(
+            "{} for the container, {} for its monitor",
+            plan.cgroup.names.payload.display(),
+            plan.cgroup.names.monitor.display()
+        ),
+    );
     for setting in &plan.cgroup.settings {
         line("cgroup", setting.origin.clone());
     }
-    for (topic, origin) in plan.proc_files.iter().map(|f| ("proc", &f.origin)).chain(plan.sysctls.iter().map(|s| ("sysctl", &s.origin))) {
+    for (topic, origin) in plan
+        .proc_files
+        .iter()
+        .map(|f| ("proc", &f.origin))
+        .chain(plan.sysctls.iter().map(|s| ("sysctl", &s.origin)))
+    {
         line(topic, origin.clone());
     }
     line("confinement", format!("capabilities {:?}", plan.security.caps));
     line("confinement", format!("label {:?}", plan.security.label.apparmor));
-    let seccomp = plan.security.seccomp.as_ref().map_or_else(|| "none".to_owned(), |p| format!("{} instructions", p.instructions.len()));
+    let seccomp = plan
+        .security
+        .seccomp
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |p| format!("{} instructions", p.instructions.len()));
     line("confinement", format!("seccomp {seccomp}, no_new_privs {}", plan.security.no_new_privs));
-    line("terminals", format!("console {:?}, {} ttys, {} ptys", plan.terminals.console, plan.terminals.ttys, plan.terminals.ptys));
+    line(
+        "terminals",
+        format!(
+            "console {:?}, {} ttys, {} ptys",
+            plan.terminals.console, plan.terminals.ttys, plan.terminals.ptys
+        ),
+    );
     for hook in &plan.hooks.list {
         line("hook", format!("{} {} ({})", hook.kind, hook.command, hook.origin));
     }
