@@ -158,8 +158,13 @@ impl Container {
         use std::os::unix::fs::OpenOptionsExt;
         let _lock = crate::lock::take(&self.dirs.run, &self.lxcpath, &self.name)?;
         let new = self.config_file.with_extension("new");
-        let mut file =
-            std::fs::File::options().write(true).create(true).truncate(true).mode(0o660).open(&new).op("open", &new)?;
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o660)
+            .open(&new)
+            .op("open", &new)?;
         std::io::Write::write_all(&mut file, &self.document.to_text()).op("write", &new)?;
         std::fs::rename(&new, &self.config_file).op("rename", &self.config_file)?;
         Ok(())

@@ -27,8 +27,8 @@ use lxc_sys::{Error as SysError, Op};
 use lxc_types::{IdKind, IdMap, Name, StorageKind};
 
 use crate::lock::make_dirs;
-use rollback::Rollback;
 pub use lxc_host::storage::Error as StorageError;
+use rollback::Rollback;
 pub use template::Template;
 
 /// What is to be created.

@@ -39,7 +39,8 @@ impl Dirs {
         let exe = std::fs::read_link("/proc/self/exe").unwrap_or_default();
         let home = std::env::var_os("HOME");
         let caller = Caller::new(rustix::process::geteuid().as_raw(), home.as_deref());
-        let global = SystemConfig::new(&caller, std::fs::read_to_string(caller.config_path()).ok().as_deref());
+        let global =
+            SystemConfig::new(&caller, std::fs::read_to_string(caller.config_path()).ok().as_deref());
         let prefix = prefix_of(&exe);
         Dirs {
             rootfs_mount: rootfs_mount(&prefix),
@@ -81,7 +82,8 @@ fn run_dir() -> PathBuf {
         return PathBuf::from("/run");
     }
     let var = |name: &str| std::env::var_os(name).filter(|v: &OsString| !v.is_empty()).map(PathBuf::from);
-    var("XDG_RUNTIME_DIR").unwrap_or_else(|| var("HOME").unwrap_or_else(|| PathBuf::from("/")).join(".cache/lxc/run"))
+    var("XDG_RUNTIME_DIR")
+        .unwrap_or_else(|| var("HOME").unwrap_or_else(|| PathBuf::from("/")).join(".cache/lxc/run"))
 }
 
 #[cfg(test)]

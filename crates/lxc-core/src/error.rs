@@ -85,16 +85,19 @@ impl Error {
             ClientError::NotRunning => ErrorKind::NotRunning,
             ClientError::Refused(_, Errno::PERM) => ErrorKind::Permission,
             ClientError::Refused(_, Errno::BADF) => ErrorKind::Busy,
-            ClientError::NoAnswer(_) | ClientError::Refused(..) | ClientError::Garbled(_) | ClientError::Socket(_) => {
-                ErrorKind::Other
-            }
+            ClientError::NoAnswer(_)
+            | ClientError::Refused(..)
+            | ClientError::Garbled(_)
+            | ClientError::Socket(_) => ErrorKind::Other,
         };
         match self {
             Error::Config(_) | Error::Key(_) => ErrorKind::Config,
             Error::AlreadyRunning => ErrorKind::AlreadyRunning,
             Error::Client(e) | Error::Attach(AttachError::Client(e)) => of_client(e),
             Error::TimedOut(_) => ErrorKind::TimedOut,
-            Error::System(e) if e.errno() == Errno::PERM || e.errno() == Errno::ACCESS => ErrorKind::Permission,
+            Error::System(e) if e.errno() == Errno::PERM || e.errno() == Errno::ACCESS => {
+                ErrorKind::Permission
+            }
             _ => ErrorKind::Other,
         }
     }

@@ -47,7 +47,8 @@ impl Facts {
     /// Control groups that `lxc.cgroup.use` names and that are not there.
     pub fn gather(dirs: &Dirs, relative: bool) -> Result<Self, FactsError> {
         let only = dirs.global.cgroup_use.as_deref().unwrap_or_default();
-        let only: Vec<String> = only.split(',').map(str::trim).filter(|c| !c.is_empty()).map(str::to_owned).collect();
+        let only: Vec<String> =
+            only.split(',').map(str::trim).filter(|c| !c.is_empty()).map(str::to_owned).collect();
         let base = Base::of(if relative { Relative::Yes } else { Relative::No });
         let exists = |path| rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok();
         Ok(Facts {

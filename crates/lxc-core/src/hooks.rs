@@ -80,7 +80,9 @@ impl fmt::Display for HookError {
         match &self.why {
             Why::Spawn(_) => write!(f, " cannot be run"),
             Why::Ended(process::Exit::Exited(code), last) => write!(f, " exited with status {code}{last}"),
-            Why::Ended(process::Exit::Killed(signal), last) => write!(f, " was killed by signal {signal}{last}"),
+            Why::Ended(process::Exit::Killed(signal), last) => {
+                write!(f, " was killed by signal {signal}{last}")
+            }
         }
     }
 }
@@ -107,7 +109,13 @@ pub struct Context {
 ///
 /// # Errors
 /// The hook that failed, with the last line that it printed.
-pub fn run(hooks: &[Hook], kind: Kind, context: &Context, env: &Env, more: &[String]) -> Result<(), HookError> {
+pub fn run(
+    hooks: &[Hook],
+    kind: Kind,
+    context: &Context,
+    env: &Env,
+    more: &[String],
+) -> Result<(), HookError> {
     for hook in hooks.iter().filter(|h| h.kind == kind) {
         let what = format!("hook {} \"{}\" ({})", kind.as_str(), hook.command, hook.origin);
         run_script(&what, &hook.command, &Call { section: "lxc", kind: kind.as_str(), more }, context, env)?;
@@ -148,7 +156,8 @@ pub fn run_script(
         line.push(' ');
         line.push_str(word);
     }
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).op("pipe", "hook").map_err(|e| fail(Why::Spawn(e)))?;
+    let (read, write) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).op("pipe", "hook").map_err(|e| fail(Why::Spawn(e)))?;
     let mut shell = Command::new(shell());
     shell.arg("-c").arg(&line).env_clear();
     for (name, value) in &env.0 {
@@ -197,7 +206,8 @@ fn collect(read: OwnedFd, pid: Pid) -> String {
     loop {
         let mut ended = false;
         if let Some(pidfd) = &pidfd {
-            let mut fds = [PollFd::new(&file, PollFlags::IN), PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
+            let mut fds =
+                [PollFd::new(&file, PollFlags::IN), PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
             if matches!(poll(&mut fds, None), Err(e) if e != Errno::INTR) {
                 break;
             }
@@ -247,8 +257,13 @@ mod tests {
 
     #[test]
     fn a_failure_names_hook_line_and_last_words() {
-        let failed =
-            run(&hook("sh -c 'echo no disk; exit 3'"), Kind::PreStart, &context(Version::Environment), &Env::default(), &[]);
+        let failed = run(
+            &hook("sh -c 'echo no disk; exit 3'"),
+            Kind::PreStart,
+            &context(Version::Environment),
+            &Env::default(),
+            &[],
+        );
         assert_eq!(
             failed.unwrap_err().to_string(),
             "hook pre-start \"sh -c 'echo no disk; exit 3'\" (config line 7) exited with status 3 after saying \"no disk\""
@@ -258,8 +273,14 @@ mod tests {
     #[test]
     fn a_background_child_is_not_waited_for() {
         let before = std::time::Instant::now();
-        run(&hook("sh -c 'sleep 30 & exit 0'"), Kind::PreStart, &context(Version::Environment), &Env::of_this_process(), &[])
-            .unwrap();
+        run(
+            &hook("sh -c 'sleep 30 & exit 0'"),
+            Kind::PreStart,
+            &context(Version::Environment),
+            &Env::of_this_process(),
+            &[],
+        )
+        .unwrap();
         assert!(before.elapsed().as_secs() < 20);
     }
 }

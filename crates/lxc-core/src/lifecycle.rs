@@ -7,7 +7,9 @@ use rustix::fs::{Mode as FileMode, OFlags};
 
 use lxc_config::Config;
 use lxc_config::config::HookKind;
-use lxc_host::net::Netlink;
+use lxc_host::cgroup::MonitorLease;
+use lxc_host::net::{self, Netlink};
+use lxc_sys::clone::{Cloned, Request, clone};
 use lxc_sys::process::SignalFd;
 use lxc_sys::{Op, ns};
 use lxc_types::State;
@@ -16,12 +18,13 @@ use crate::dirs::Dirs;
 use crate::facts::Facts;
 use crate::hooks::{self, Env};
 use crate::monitor::console::{ConsoleSpec, Terminals};
-use crate::monitor::{Answers, Announcer, Door, Monitor, Outcome, kill};
+use crate::monitor::{Announcer, Answers, Door, Monitor, Outcome, kill};
 use crate::plan::terminals::ConsolePlan;
 use crate::plan::{self, StartPlan, Wish};
 use crate::start::host::{self, Running};
 use crate::start::leases::Leases;
 use crate::start::{Cause, InStage, StartError};
+use crate::supervise::Mode;
 
 /// A container that is to be started, watched and cleared away.
 #[derive(Debug)]
@@ -76,7 +79,12 @@ struct Life<'a> {
 ///
 /// # Errors
 /// Why it could not be started; by then everything is given back.
-pub fn run(mut job: Job, plan: StartPlan, leases: Leases, started: &mut dyn FnMut()) -> Result<Outcome, StartError> {
+pub fn run(
+    mut job: Job,
+    plan: StartPlan,
+    leases: Leases,
+    started: &mut dyn FnMut(),
+) -> Result<Outcome, StartError> {
     let announcer = Announcer::new(&job.dirs.run, &job.wish.lxcpath, &job.wish.name);
     let listener = job.listener.try_clone().op("dup", "command socket").stage("monitor")?;
     let door = Door::new(listener, announcer).stage("monitor")?;
@@ -141,6 +149,7 @@ impl Life<'_> {
         if let Some(started) = self.started.take() {
             started();
         }
+        self.settle_in_foreground(plan);
         // What the start needed is not needed for the rest of the container's life.
         lxc_sys::process::trim_heap();
         let exit = {
@@ -173,6 +182,17 @@ impl Life<'_> {
         terminals.dump();
         log::info!("{}", ending.outcome);
         Ok(ending.outcome)
+    }
+
+    /// A monitor that this process became was not born in its unified cgroup, and moving there takes the kernel
+    /// some ten milliseconds: now nobody waits for it. For a single program it is not worth it.
+    fn settle_in_foreground(&mut self, plan: &StartPlan) {
+        if !self.job.foreground || plan.init.mode == Mode::Execute {
+            return;
+        }
+        if let Some(Err(e)) = self.leases.monitor.as_mut().map(MonitorLease::enter_unified) {
+            log::warn!("{e}");
+        }
     }
 
     fn answers(&self, plan: &StartPlan, devpts: Option<OwnedFd>, seccomp: Option<OwnedFd>) -> Answers {
@@ -210,7 +230,8 @@ impl Life<'_> {
             }
             ConsolePlan::Starter => {}
             ConsolePlan::Device(path, origin) => {
-                let tty = rustix::fs::open(path, flags, FileMode::empty()).op("open", path).stage("console")?;
+                let tty =
+                    rustix::fs::open(path, flags, FileMode::empty()).op("open", path).stage("console")?;
                 if !rustix::termios::isatty(&tty) {
                     let why = format!("{} is no terminal", path.display());
                     return Err(Cause::Console { origin: origin.clone(), why }).stage("console");
@@ -268,16 +289,36 @@ impl Life<'_> {
             return;
         }
         self.door.close();
-        match Netlink::route() {
-            Ok(mut sock) => {
-                for link in retired {
-                    if let Err(e) = link.finish(&mut sock) {
-                        log::warn!("{e}");
-                    }
+        if !self.job.foreground {
+            return delete_links(retired);
+        }
+        // The caller waits for this process, and need not for the kernel's some thirty milliseconds a link.
+        match clone(&Request::default()) {
+            Ok((Cloned::Guest(_), _)) => {
+                // Nothing that the caller waits for stays open here.
+                lxc_sys::process::close_inherited_from(0).ok();
+                delete_links(retired);
+                lxc_sys::process::leave(0)
+            }
+            Ok((Cloned::Monitor(_), _)) => retired.into_iter().for_each(net::Retired::forget),
+            Err(e) => {
+                log::warn!("{e}");
+                delete_links(retired);
+            }
+        }
+    }
+}
+
+fn delete_links(retired: Vec<net::Retired>) {
+    match Netlink::route() {
+        Ok(mut sock) => {
+            for link in retired {
+                if let Err(e) = link.finish(&mut sock) {
+                    log::warn!("{e}");
                 }
             }
-            Err(e) => log::warn!("{e}"),
         }
+        Err(e) => log::warn!("{e}"),
     }
 }
 

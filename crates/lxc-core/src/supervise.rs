@@ -106,7 +106,8 @@ impl HandOver {
             fields.push(after.get(..length)?);
             rest = after.get(length..)?;
         }
-        let [version, name, lxcpath, config_file, mode, pidfile, level, file, prefix, config, argv @ ..] = &fields[..]
+        let [version, name, lxcpath, config_file, mode, pidfile, level, file, prefix, config, argv @ ..] =
+            &fields[..]
         else {
             return None;
         };
@@ -232,8 +233,9 @@ fn prepare(hand_over: HandOver, listener: OwnedFd) -> Result<Prepared, Box<dyn s
         argv: hand_over.argv,
     };
     let plan = plan::plan(&loaded.config, &facts, &dirs, &wish).map_err(StartError::from)?;
-    let monitor = MonitorLease::create(&facts.hierarchies, &plan.cgroup.names);
-    let monitor = monitor.map_err(|source| StartError::Monitor { stage: "cgroups", source: source.into() })?;
+    let monitor = MonitorLease::begin(&facts.hierarchies, &plan.cgroup.names);
+    let monitor =
+        monitor.map_err(|source| StartError::Monitor { stage: "cgroups", source: source.into() })?;
     let leases = Leases { monitor: Some(monitor), ..Leases::default() };
     let pidfile = hand_over.pidfile;
     let job = Job { wish, config: loaded.config, dirs, facts, listener, foreground: false, pidfile };
@@ -262,10 +264,6 @@ fn supervise(job: Job, plan: StartPlan, mut leases: Leases, starter: Starter) {
             if let Some(monitor) = &mut leases.monitor {
                 if birth == Birth::Requested {
                     monitor.born_inside();
-                }
-                if let Err(e) = monitor.enter_v1() {
-                    let error = StartError::Monitor { stage: "cgroups", source: e.into() };
-                    return starter.answer(&Answer::Failed(Report::of("cgroups", &error)));
                 }
             }
             let mut starter = Some(starter);
@@ -305,7 +303,9 @@ pub fn spawn(program: &Path, hand_over: &HandOver, listener: &OwnedFd) -> Result
     .op("open", "/dev/null")?;
     let file = process::c_string(program.as_os_str().as_bytes())?;
     // The whole title in one argument: it is what others look for in /proc/PID/cmdline.
-    let title = [b"[lxc monitor] ", hand_over.lxcpath.as_os_str().as_bytes(), b" ", hand_over.name.as_bytes()].concat();
+    let title =
+        [b"[lxc monitor] ", hand_over.lxcpath.as_os_str().as_bytes(), b" ", hand_over.name.as_bytes()]
+            .concat();
     let argv = [process::c_string(title)?];
     let env = std::env::vars_os()
         .map(|(n, v)| process::c_string([n.as_bytes(), b"=", v.as_bytes()].concat()))
@@ -333,7 +333,12 @@ mod tests {
             argv: vec!["/bin/sh".into(), "".into(), "a b".into()],
             mode: Mode::Execute,
             pidfile: Some("/run/c1.pid".into()),
-            log: Settings { level: "DEBUG".parse().ok(), file: LogFile::Path("/x".into()), quiet: true, prefix: "t".into() },
+            log: Settings {
+                level: "DEBUG".parse().ok(),
+                file: LogFile::Path("/x".into()),
+                quiet: true,
+                prefix: "t".into(),
+            },
             config: "lxc.uts.name = c1\n".into(),
         }
     }

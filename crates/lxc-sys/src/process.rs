@@ -4,8 +4,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::{fmt, io};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{fmt, io};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};

@@ -122,7 +122,11 @@ pub fn send_credentials(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
     send_with(fd.as_fd(), bytes, &mut control)
 }
 
-fn send_with(fd: BorrowedFd<'_>, bytes: &[u8], control: &mut SendAncillaryBuffer<'_, '_, '_>) -> Result<usize> {
+fn send_with(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    control: &mut SendAncillaryBuffer<'_, '_, '_>,
+) -> Result<usize> {
     loop {
         match rustix::net::sendmsg(fd, &[IoSlice::new(bytes)], control, SendFlags::NOSIGNAL) {
             Err(Errno::INTR) => {}

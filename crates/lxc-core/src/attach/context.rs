@@ -53,11 +53,15 @@ impl Context {
             procfs.read(&format!("{raw}/{file}")).map_err(|source| AttachError::Context { what, source })
         };
         let status = read("status", "status")?;
-        let hex = |field: &str| proc::status_field(&status, field).and_then(|v| u64::from_str_radix(std::str::from_utf8(v).ok()?, 16).ok());
+        let hex = |field: &str| {
+            proc::status_field(&status, field)
+                .and_then(|v| u64::from_str_radix(std::str::from_utf8(v).ok()?, 16).ok())
+        };
         let namespaces = foreign_namespaces(pid)?;
         let root = root_ids(&read("user map", "uid_map")?, &read("group map", "gid_map")?, config);
         // Whether a policy is loaded depends on who attaches: init is confined by it already.
-        let seccomp = crate::plan::security::seccomp(config, &own_status(&procfs)?).map_err(|e| AttachError::Config(e.to_string()))?;
+        let seccomp = crate::plan::security::seccomp(config, &own_status(&procfs)?)
+            .map_err(|e| AttachError::Config(e.to_string()))?;
         let context = Context {
             devpts: client.devpts_fd().ok(),
             namespaces,

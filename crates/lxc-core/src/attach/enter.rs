@@ -98,7 +98,8 @@ fn receive_child(sock: &OwnedFd) -> Result<Child, AttachError> {
     match bytes.get(..got.len).and_then(|b| b.split_first()) {
         Some((b'p', number)) => {
             let pid = number.try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
-            pid.map(Child::of_pid).ok_or(AttachError::Link(crate::start::link::LinkError::Garbled("process id")))
+            pid.map(Child::of_pid)
+                .ok_or(AttachError::Link(crate::start::link::LinkError::Garbled("process id")))
         }
         Some((_, text)) => Err(failure(text)),
         None => Err(AttachError::Link(crate::start::link::LinkError::Gone)),
@@ -140,7 +141,12 @@ fn report(sock: &OwnedFd, failed: &Failed) {
 }
 
 /// The helper: enters everything and forks the program as the caller's child.
-fn enter(inside: &Inside<'_>, entry: Option<&Entry>, born: bool, sock: &OwnedFd) -> Result<std::convert::Infallible, Failed> {
+fn enter(
+    inside: &Inside<'_>,
+    entry: Option<&Entry>,
+    born: bool,
+    sock: &OwnedFd,
+) -> Result<std::convert::Infallible, Failed> {
     if let Some(entry) = entry {
         step("cgroups", entry.birth().and_then(lxc_host::cgroup::guest::Birth::enter))?;
         if !born {
@@ -196,7 +202,8 @@ fn become_program(
         step("capabilities", drop_capabilities(context.bounding))?;
     }
     // Shell and home are the container's, read before the identity changes.
-    let user_entered = context.namespaces.iter().any(|(kind, _)| *kind == NsFlags::USER && entered.contains(*kind));
+    let user_entered =
+        context.namespaces.iter().any(|(kind, _)| *kind == NsFlags::USER && entered.contains(*kind));
     let uid = options.uid.unwrap_or(if user_entered { context.root.0 } else { 0 });
     let gid = options.gid.unwrap_or(if user_entered { context.root.1 } else { 0 });
     let argv = step("program", program(inside.program, uid))?;
@@ -288,7 +295,8 @@ fn remount() -> Result<(), SysError> {
     rustix::mount::mount_change("/", private).op("mount", "/")?;
     for (kind, target) in [("proc", "/proc"), ("sysfs", "/sys")] {
         rustix::mount::unmount(target, UnmountFlags::DETACH).op("umount", target)?;
-        rustix::mount::mount(kind, target, kind, MountFlags::empty(), None::<&std::ffi::CStr>).op("mount", target)?;
+        rustix::mount::mount(kind, target, kind, MountFlags::empty(), None::<&std::ffi::CStr>)
+            .op("mount", target)?;
     }
     Ok(())
 }

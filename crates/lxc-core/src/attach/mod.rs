@@ -155,7 +155,14 @@ pub fn attach(
         _ => None,
     };
     let env = environment(context, options);
-    let inside = enter::Inside { context, program, options, env: &env, terminal: pair.as_ref().map(|p| &p.terminal), is_tty };
+    let inside = enter::Inside {
+        context,
+        program,
+        options,
+        env: &env,
+        terminal: pair.as_ref().map(|p| &p.terminal),
+        is_tty,
+    };
     let child = enter::spawn(&inside)?;
     let terminal = pair.map(|pair| relay::Terminal { controller: pair.controller, log });
     Ok(Attached { child, terminal })
@@ -197,7 +204,10 @@ fn environment(context: &Context, options: &AttachOptions) -> Env {
 }
 
 /// The descriptor of `/dev/null`, for a program without an input.
-pub(crate) fn standard_fds(is_tty: [bool; 3], terminal: Option<&OwnedFd>) -> Vec<(i32, std::os::fd::BorrowedFd<'_>)> {
+pub(crate) fn standard_fds(
+    is_tty: [bool; 3],
+    terminal: Option<&OwnedFd>,
+) -> Vec<(i32, std::os::fd::BorrowedFd<'_>)> {
     let Some(terminal) = terminal else { return Vec::new() };
     (0..).zip(is_tty).filter(|(_, tty)| *tty).map(|(number, _)| (number, terminal.as_fd())).collect()
 }

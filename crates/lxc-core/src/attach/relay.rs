@@ -72,7 +72,9 @@ pub struct Terminal {
 /// # Errors
 /// When signals cannot be received or the child cannot be waited for.
 pub fn serve(child: &lxc_sys::clone::Child, terminal: Option<Terminal>) -> Result<Exit> {
-    let set = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGWINCH].iter().fold(SignalSet::empty(), |s, n| s.with(*n));
+    let set = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGCHLD, SIGWINCH]
+        .iter()
+        .fold(SignalSet::empty(), |s, n| s.with(*n));
     let old = process::set_signal_mask(&set)?;
     let signals = SignalFd::new(&set)?;
     let result = match terminal {

@@ -122,7 +122,8 @@ impl Client {
         if reply.cmd < 0 {
             return Err(ClientError::Refused(cmd, Errno::from_raw_os_error(-reply.cmd)));
         }
-        let length = usize::try_from(reply.length).ok().filter(|n| *n <= most).ok_or(ClientError::Garbled(cmd))?;
+        let length =
+            usize::try_from(reply.length).ok().filter(|n| *n <= most).ok_or(ClientError::Garbled(cmd))?;
         let mut payload = vec![0; length];
         let mut got = 0;
         while got < length {
@@ -273,7 +274,8 @@ impl Client {
                     break;
                 }
             }
-            let text = bytes.get(HEADER..got).and_then(|b| b.strip_suffix(&[0])).ok_or(ClientError::Garbled(cmd))?;
+            let text =
+                bytes.get(HEADER..got).and_then(|b| b.strip_suffix(&[0])).ok_or(ClientError::Garbled(cmd))?;
             String::from_utf8(text.to_vec()).map_err(|_| ClientError::Garbled(cmd))
         };
         Ok((ask(Cmd::GetName)?, ask(Cmd::GetLxcpath)?))
@@ -318,9 +320,9 @@ impl Client {
     pub fn add_state_client(&self, flags: [i32; 8]) -> Result<Waiting> {
         let payload: Vec<u8> = flags.iter().flat_map(|f| f.to_ne_bytes()).collect();
         match self.ask(Cmd::AddStateClient, 0, &payload) {
-            Ok(answer) if answer.ret < 8 => {
-                State::try_from(answer.ret).map(Waiting::Already).map_err(|_| ClientError::Garbled(Cmd::AddStateClient))
-            }
+            Ok(answer) if answer.ret < 8 => State::try_from(answer.ret)
+                .map(Waiting::Already)
+                .map_err(|_| ClientError::Garbled(Cmd::AddStateClient)),
             Ok(answer) => Ok(Waiting::Registered(answer.connection)),
             Err(ClientError::NotRunning | ClientError::NoAnswer(_)) => Ok(Waiting::Already(State::Stopped)),
             Err(e) => Err(e),

@@ -426,7 +426,10 @@ mod tests {
 
     #[test]
     fn texts_need_their_nul() {
-        assert_eq!(request(Cmd::GetConfigItem, 0, b"lxc.uts.name\0"), Ok(Request::GetConfigItem("lxc.uts.name".into())));
+        assert_eq!(
+            request(Cmd::GetConfigItem, 0, b"lxc.uts.name\0"),
+            Ok(Request::GetConfigItem("lxc.uts.name".into()))
+        );
         for bad in [&b""[..], b"lxc", b"a\0b\0", b"\xff\0"] {
             assert_eq!(request(Cmd::GetConfigItem, 0, bad), Err(Refusal::Invalid));
         }
@@ -438,8 +441,14 @@ mod tests {
         let log = ConsoleLog { clear: true, read: true, read_max: 5, write_logfile: false };
         assert_eq!(request(Cmd::ConsoleLog, 0, &encode_console_log(&log)), Ok(Request::ConsoleLog(log)));
         let rule = DeviceRule { kind: b'c', major: 1, minor: -1, access: b"rw".to_vec(), allow: true };
-        assert_eq!(request(Cmd::AddBpfDeviceCgroup, 0, &encode_device_rule(&rule)), Ok(Request::AddBpfDeviceCgroup(rule)));
-        assert_eq!(request(Cmd::GetLimitCgroupFd, 0, &encode_cgroup_fd(1, "memory")), Ok(Request::GetCgroupFd(Which::Limit, "memory".into())));
+        assert_eq!(
+            request(Cmd::AddBpfDeviceCgroup, 0, &encode_device_rule(&rule)),
+            Ok(Request::AddBpfDeviceCgroup(rule))
+        );
+        assert_eq!(
+            request(Cmd::GetLimitCgroupFd, 0, &encode_cgroup_fd(1, "memory")),
+            Ok(Request::GetCgroupFd(Which::Limit, "memory".into()))
+        );
         assert_eq!(request(Cmd::AddStateClient, 0, &[0; 31]), Err(Refusal::Invalid));
     }
 
@@ -448,7 +457,10 @@ mod tests {
         for (length, good) in [(0, true), (8192, true), (8193, false), (-1, false), (i32::MAX, false)] {
             assert_eq!(RequestHeader { cmd: 0, length, data: 0 }.payload_len().is_ok(), good);
         }
-        assert_eq!(Request::decode(&RequestHeader { cmd: 27, length: 0, data: 0 }, b""), Err(Refusal::Unknown));
+        assert_eq!(
+            Request::decode(&RequestHeader { cmd: 27, length: 0, data: 0 }, b""),
+            Err(Refusal::Unknown)
+        );
     }
 
     #[test]

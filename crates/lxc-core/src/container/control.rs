@@ -117,7 +117,10 @@ impl Container {
         {
             return Ok(false);
         }
-        self.wait(&[State::Stopped], timeout.map(|t| t.saturating_sub(begin.elapsed()).max(Duration::from_millis(1))))
+        self.wait(
+            &[State::Stopped],
+            timeout.map(|t| t.saturating_sub(begin.elapsed()).max(Duration::from_millis(1))),
+        )
     }
 
     fn reboot(&self, timeout: Option<Duration>) -> Result<()> {
@@ -150,7 +153,9 @@ impl Container {
     /// # Errors
     /// When it does not run, has no freezer, or processes do not freeze within ten seconds.
     pub fn freeze(&self) -> Result<()> {
-        self.change_freezer(State::Freezing, State::Frozen, State::Running, |dir| freezer::freeze(dir, Some(FREEZE_PATIENCE)))
+        self.change_freezer(State::Freezing, State::Frozen, State::Running, |dir| {
+            freezer::freeze(dir, Some(FREEZE_PATIENCE))
+        })
     }
 
     /// Thaws it.
@@ -158,7 +163,9 @@ impl Container {
     /// # Errors
     /// As [`Container::freeze`].
     pub fn unfreeze(&self) -> Result<()> {
-        self.change_freezer(State::Thawed, State::Running, State::Frozen, |dir| freezer::thaw(dir, Some(FREEZE_PATIENCE)))
+        self.change_freezer(State::Thawed, State::Running, State::Frozen, |dir| {
+            freezer::thaw(dir, Some(FREEZE_PATIENCE))
+        })
     }
 
     fn change_freezer(
@@ -192,9 +199,9 @@ impl Container {
     /// A cgroup by its path in the hierarchy, for monitors that give no descriptor.
     pub(super) fn open_cgroup(&self, controller: &str, path: &str) -> Result<Dir> {
         let hierarchies = Hierarchies::discover(Base::of(Relative::No), &[])?;
-        let hierarchy = hierarchies
-            .by_controller(Some(controller))
-            .ok_or_else(|| Error::State(format!("there is no cgroup hierarchy with the controller {controller}")))?;
+        let hierarchy = hierarchies.by_controller(Some(controller)).ok_or_else(|| {
+            Error::State(format!("there is no cgroup hierarchy with the controller {controller}"))
+        })?;
         Ok(hierarchy.open(std::path::Path::new(path))?)
     }
 
@@ -234,7 +241,8 @@ impl Container {
     fn set_device(&self, verdict: spec::Verdict, file: &str, value: &str) -> Result<()> {
         match self.item_dir(file) {
             Ok(dir) if !dir.is_v2()? => {
-                let text = lxc_host::cgroup::devices::v1_text(value).map_err(|e| Error::Key(format!("{file}: {e}")))?;
+                let text = lxc_host::cgroup::devices::v1_text(value)
+                    .map_err(|e| Error::Key(format!("{file}: {e}")))?;
                 Ok(item::set(&dir, file, &text)?)
             }
             Ok(_) | Err(Error::Client(ClientError::NoAnswer(_) | ClientError::Refused(..))) => {
@@ -261,7 +269,10 @@ impl Container {
 }
 
 /// A rule as the monitor takes it: paths are looked up here, with the caller's rights.
-fn device_rule(value: &str, verdict: spec::Verdict) -> Result<wire::DeviceRule, lxc_host::cgroup::SettingError> {
+fn device_rule(
+    value: &str,
+    verdict: spec::Verdict,
+) -> Result<wire::DeviceRule, lxc_host::cgroup::SettingError> {
     let allow = verdict == spec::Verdict::Allow;
     let rule = match value.parse()? {
         DeviceInput::All => {

@@ -65,7 +65,8 @@ impl Container {
         match o.run {
             Run::Daemon => self.start_daemon(o, &listener),
             Run::Foreground => {
-                let facts = crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative).map_err(StartError::from)?;
+                let facts = crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative)
+                    .map_err(StartError::from)?;
                 let wish = self.wish(o);
                 let plan = plan::plan(&self.config, &facts, &self.dirs, &wish).map_err(StartError::from)?;
                 let job = Job {
@@ -87,7 +88,8 @@ impl Container {
     /// # Errors
     /// What makes a start impossible.
     pub fn plan_text(&self, o: &StartOptions) -> Result<String> {
-        let facts = crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative).map_err(StartError::from)?;
+        let facts =
+            crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative).map_err(StartError::from)?;
         let plan = plan::plan(&self.config, &facts, &self.dirs, &self.wish(o)).map_err(StartError::from)?;
         Ok(plan.to_text())
     }

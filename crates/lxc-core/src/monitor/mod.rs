@@ -122,7 +122,14 @@ impl Door {
         clients::prepare_listener(listener.as_fd())?;
         let poll = Poll::new()?;
         poll.add(&listener, Token::Accept)?;
-        Ok(Door { listener, clients: Clients::default(), waiters: Vec::new(), poll, state: State::Stopped, announcer })
+        Ok(Door {
+            listener,
+            clients: Clients::default(),
+            waiters: Vec::new(),
+            poll,
+            state: State::Stopped,
+            announcer,
+        })
     }
 
     /// The state that clients are told.
@@ -137,8 +144,9 @@ impl Door {
         self.announcer.state(state);
         let number = usize::try_from(state.number()).unwrap_or(0);
         let message = wire::encode_state_message(&self.announcer.name, state.number());
-        let (told, waiting) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|(_, flags)| flags.get(number).is_some_and(|f| *f != 0));
+        let (told, waiting) = std::mem::take(&mut self.waiters)
+            .into_iter()
+            .partition(|(_, flags)| flags.get(number).is_some_and(|f| *f != 0));
         self.waiters = waiting;
         for (client, _) in told {
             self.clients.tell(client, &message, &self.poll);

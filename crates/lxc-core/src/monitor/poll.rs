@@ -157,7 +157,15 @@ mod tests {
 
     #[test]
     fn tokens_round_trip() {
-        for token in [Token::Signal, Token::Init, Token::Accept, Token::Console, Token::Peer, Token::Proxy, Token::Client(7)] {
+        for token in [
+            Token::Signal,
+            Token::Init,
+            Token::Accept,
+            Token::Console,
+            Token::Peer,
+            Token::Proxy,
+            Token::Client(7),
+        ] {
             assert_eq!(Token::decode(token.encode()), token);
         }
     }

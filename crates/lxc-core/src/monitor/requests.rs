@@ -44,7 +44,9 @@ impl Monitor<'_> {
             Request::SeccompNotifyAddListener => Reply::errno(Errno::INVAL),
             Request::GetInitPidfd => one_fd(self.init.pidfd()),
             Request::GetDevptsFd => one_fd(self.answers.devpts.as_ref().map(std::os::fd::AsFd::as_fd)),
-            Request::GetSeccompNotifyFd => one_fd(self.answers.seccomp.as_ref().map(std::os::fd::AsFd::as_fd)),
+            Request::GetSeccompNotifyFd => {
+                one_fd(self.answers.seccomp.as_ref().map(std::os::fd::AsFd::as_fd))
+            }
             // There is none: a plain user's container runs in the scope in which it was started.
             Request::GetSystemdScope => Reply::errno(Errno::INVAL),
             Request::GetCgroup(..)

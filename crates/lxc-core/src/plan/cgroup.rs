@@ -1,7 +1,9 @@
 //! From `lxc.cgroup*` to the names and values of control groups.
 
 use lxc_config::Config;
-use lxc_host::cgroup::spec::{CgroupSpec, Driver, Family, Names, NamesConfig, Need, Owner, Setting, controller_of};
+use lxc_host::cgroup::spec::{
+    CgroupSpec, Driver, Family, Names, NamesConfig, Need, Owner, Setting, controller_of,
+};
 use lxc_types::IdKind;
 
 use super::PlanError;
@@ -36,17 +38,18 @@ pub fn plan(config: &Config, name: &str, global: &Global, uid: u32) -> Result<Cg
 
 /// Both families, in the order of the files: which one applies is the host's affair.
 fn settings(config: &Config) -> Vec<Setting> {
-    let of = |family: Family, prefix: &str, list: &[lxc_config::Sourced<lxc_config::config::CgroupSetting>]| {
-        list.iter()
-            .map(|s| Setting {
-                family,
-                file: s.value.file.clone(),
-                value: s.value.value.clone(),
-                origin: format!("{prefix}.{} = {} ({})", s.value.file, s.value.value, s.origin),
-                need: need(&s.value.file, &s.origin),
-            })
-            .collect::<Vec<_>>()
-    };
+    let of =
+        |family: Family, prefix: &str, list: &[lxc_config::Sourced<lxc_config::config::CgroupSetting>]| {
+            list.iter()
+                .map(|s| Setting {
+                    family,
+                    file: s.value.file.clone(),
+                    value: s.value.value.clone(),
+                    origin: format!("{prefix}.{} = {} ({})", s.value.file, s.value.value, s.origin),
+                    need: need(&s.value.file, &s.origin),
+                })
+                .collect::<Vec<_>>()
+        };
     let mut all = of(Family::V1, "lxc.cgroup", &config.cgroup.legacy);
     all.extend(of(Family::V2, "lxc.cgroup2", &config.cgroup.unified));
     all
@@ -56,9 +59,10 @@ fn settings(config: &Config) -> Vec<Setting> {
 /// the container's own configuration says must be.
 fn need(file: &str, origin: &lxc_config::Origin) -> Need {
     let shipped = match origin {
-        lxc_config::Origin::File(span) => {
-            span.file.to_str().is_some_and(|f| f.contains("/share/lxc/config/") || f.ends_with("/etc/lxc/default.conf"))
-        }
+        lxc_config::Origin::File(span) => span
+            .file
+            .to_str()
+            .is_some_and(|f| f.contains("/share/lxc/config/") || f.ends_with("/etc/lxc/default.conf")),
         lxc_config::Origin::Program => false,
     };
     if shipped && controller_of(file) == "devices" { Need::BestEffort } else { Need::Required }

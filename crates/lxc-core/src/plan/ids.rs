@@ -50,6 +50,9 @@ mod tests {
         config.set("lxc.init.gid", "1000").unwrap();
         let ids = plan(&config);
         assert_eq!((ids.root_uid, ids.root_gid), (0, 1000));
-        assert_eq!((ids.host_root(IdKind::User), ids.host_root(IdKind::Group)), (Some(100_000), Some(100_000)));
+        assert_eq!(
+            (ids.host_root(IdKind::User), ids.host_root(IdKind::Group)),
+            (Some(100_000), Some(100_000))
+        );
     }
 }

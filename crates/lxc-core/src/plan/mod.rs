@@ -176,8 +176,16 @@ pub fn plan(config: &Config, facts: &Facts, dirs: &Dirs, wish: &Wish) -> Result<
         terminals: terminals::plan(config),
         hooks: hooks::plan(config, facts, dirs, wish),
         limits: limits(config),
-        proc_files: assignments(&config.proc, "lxc.proc", |key, value, origin| ProcFileSpec { key, value, origin }),
-        sysctls: assignments(&config.sysctls, "lxc.sysctl", |key, value, origin| SysctlSpec { key, value, origin }),
+        proc_files: assignments(&config.proc, "lxc.proc", |key, value, origin| ProcFileSpec {
+            key,
+            value,
+            origin,
+        }),
+        sysctls: assignments(&config.sysctls, "lxc.sysctl", |key, value, origin| SysctlSpec {
+            key,
+            value,
+            origin,
+        }),
         stop_signal: config.signals.stop.map_or(0, lxc_types::SignalSpec::number),
         monitor_unshare: config.monitor.unshare != 0,
         ephemeral: config.ephemeral,
@@ -201,7 +209,10 @@ fn limits(config: &Config) -> Vec<LimitSpec> {
                 lxc_types::Limit::Unlimited => None,
             };
             let resource = lxc_host::limits::resource(&l.value.resource.to_string())?;
-            let limit = lxc_host::limits::Limit { soft: value(l.value.limits.soft), hard: value(l.value.limits.hard) };
+            let limit = lxc_host::limits::Limit {
+                soft: value(l.value.limits.soft),
+                hard: value(l.value.limits.hard),
+            };
             Some(LimitSpec { resource, limit })
         })
         .collect()

@@ -63,14 +63,11 @@ pub fn plan(
     let kind = if storage.is_some() { RootKind::Separate } else { RootKind::Host };
     let plain = |s: &&Storage| s.backend.kind() == StorageKind::Dir && config.idmaps.is_empty();
     let pin = storage.as_ref().filter(plain).and_then(|s| s.backend.directory()).map(Path::to_owned);
-    let rootfs = RootfsSpec {
-        kind,
-        mount: mount.unwrap_or_else(|| dirs.rootfs_mount.clone()),
-        pin,
-    };
+    let rootfs = RootfsSpec { kind, mount: mount.unwrap_or_else(|| dirs.rootfs_mount.clone()), pin };
     let auto = &config.mounts.auto;
     let container = super::container_dir(&wish.lxcpath, &wish.name);
-    let place = Place { kind, container: &container, rootfs: storage.as_ref().map(|s| s.source.path.as_path()) };
+    let place =
+        Place { kind, container: &container, rootfs: storage.as_ref().map(|s| s.source.path.as_path()) };
     Ok(MountPlan {
         auto: AutoSpec {
             proc: auto.proc,
@@ -96,11 +93,13 @@ fn rootfs_options(config: &Config) -> Result<RootfsOptions, PlanError> {
     })
 }
 
-fn storage_of(
-    source: &lxc_config::Sourced<lxc_config::config::RootfsSource>,
-) -> Result<Storage, PlanError> {
+fn storage_of(source: &lxc_config::Sourced<lxc_config::config::RootfsSource>) -> Result<Storage, PlanError> {
     let kind = source.value.kind;
-    let fail = |e| PlanError::Rootfs { path: source.value.path.clone(), origin: source.origin.to_string(), source: e };
+    let fail = |e| PlanError::Rootfs {
+        path: source.value.path.clone(),
+        origin: source.origin.to_string(),
+        source: e,
+    };
     let found = Source { kind, path: PathBuf::from(&source.value.path) };
     let backend = storage::open(&found).map_err(fail)?;
     let origin = format!("lxc.rootfs.path = {} ({})", source.value.path, source.origin);
@@ -133,7 +132,8 @@ fn entries(config: &Config, place: &Place<'_>) -> Result<Vec<MountSpec>, PlanErr
     let mut all = Vec::new();
     if let Some(fstab) = &config.mounts.fstab {
         let path = &fstab.value;
-        let refused = |why: String| PlanError::Mount(format!("lxc.mount.fstab = {path} ({}): {why}", fstab.origin));
+        let refused =
+            |why: String| PlanError::Mount(format!("lxc.mount.fstab = {path} ({}): {why}", fstab.origin));
         let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
         for (line, entry) in parse_fstab(&text) {
             let entry = entry.map_err(|e| refused(format!("line {line}: {e}")))?;
@@ -157,7 +157,12 @@ fn entries(config: &Config, place: &Place<'_>) -> Result<Vec<MountSpec>, PlanErr
     Ok(all)
 }
 
-fn add(all: &mut Vec<MountSpec>, entry: &MountEntry, place: &Place<'_>, origin: &str) -> Result<(), PlanError> {
+fn add(
+    all: &mut Vec<MountSpec>,
+    entry: &MountEntry,
+    place: &Place<'_>,
+    origin: &str,
+) -> Result<(), PlanError> {
     match MountSpec::resolve(entry, place, origin) {
         Ok(Resolution::Mount(spec)) => all.push(*spec),
         Ok(Resolution::Ignored(why)) => log::warn!("{why}: ignored"),

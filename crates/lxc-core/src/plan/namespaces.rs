@@ -87,7 +87,9 @@ pub fn plan(config: &Config, known: Known, lxcpath: &Path) -> Result<NsPlan, Pla
         NamespaceChoice::Clone(set) => flags(set),
         NamespaceChoice::Keep(set) => {
             if set.contains(NamespaceKind::Time) && !offsets.is_empty() {
-                return Err(PlanError::Contradiction("lxc.namespace.keep has time, and lxc.time.offset is set"));
+                return Err(PlanError::Contradiction(
+                    "lxc.namespace.keep has time, and lxc.time.offset is set",
+                ));
             }
             usual(config, known, mapped, &offsets) - flags(set)
         }
@@ -157,7 +159,9 @@ fn resolve(kind: NamespaceKind, value: &str, lxcpath: &Path) -> Result<PathBuf, 
     match Client::new(folder, name).init_pid() {
         Ok(pid) if pid > 0 => Ok(of_process(&pid.to_string())),
         Ok(_) => Err("the container has no init yet".to_owned()),
-        Err(_) if direct.is_absolute() => Err("it is neither a namespace file nor a running container".to_owned()),
+        Err(_) if direct.is_absolute() => {
+            Err("it is neither a namespace file nor a running container".to_owned())
+        }
         Err(e) => Err(e.to_string()),
     }
 }

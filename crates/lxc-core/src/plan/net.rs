@@ -37,7 +37,11 @@ pub fn plan(config: &Config) -> Result<Vec<LinkPlan>, PlanError> {
 
 fn link(device: &NetDevice) -> Result<LinkPlan, PlanError> {
     let origin = host::Origin { index: device.index, text: device.origin.to_string() };
-    let refuse = |what: &str| PlanError::Net { index: device.index, origin: device.origin.to_string(), what: what.into() };
+    let refuse = |what: &str| PlanError::Net {
+        index: device.index,
+        origin: device.origin.to_string(),
+        what: what.into(),
+    };
     let spec = match &device.kind {
         NetKind::Unset => return Err(refuse("it has no type (lxc.net.N.type must come first)")),
         NetKind::None => host::LinkSpec::None(origin),
@@ -82,7 +86,10 @@ type Refuse<'a> = &'a dyn Fn(&str) -> PlanError;
 
 fn mac(device: &NetDevice, refuse: Refuse<'_>) -> Result<Option<host::Mac>, PlanError> {
     let Some(hwaddr) = &device.hwaddr else { return Ok(None) };
-    let bytes = hwaddr.value.address().ok_or_else(|| refuse(&format!("hwaddr \"{}\" is no address", hwaddr.value)))?;
+    let bytes = hwaddr
+        .value
+        .address()
+        .ok_or_else(|| refuse(&format!("hwaddr \"{}\" is no address", hwaddr.value)))?;
     Ok(Some(host::Mac(bytes)))
 }
 

@@ -100,14 +100,21 @@ pub fn seccomp(config: &Config, status: &[u8]) -> Result<Option<Program>, PlanEr
         return Ok(None);
     }
     let place = || format!("lxc.seccomp.profile = {} ({})", profile.value, profile.origin);
-    let text = std::fs::read_to_string(&profile.value).map_err(|e| PlanError::Seccomp(format!("{}: {e}", place())))?;
+    let text = std::fs::read_to_string(&profile.value)
+        .map_err(|e| PlanError::Seccomp(format!("{}: {e}", place())))?;
     let policy = lxc_config::seccomp_policy::parse(&text, seccomp::host::runs_here).map_err(|errors| {
         let texts: Vec<String> = errors.iter().map(|e| format!("{}:{e}", profile.value)).collect();
         PlanError::Seccomp(format!("{} ({})", texts.join("; "), place()))
     })?;
-    let compiled = seccomp::host::compile(&policy).map_err(|e| PlanError::Seccomp(format!("{}: {e}", place())))?;
+    let compiled =
+        seccomp::host::compile(&policy).map_err(|e| PlanError::Seccomp(format!("{}: {e}", place())))?;
     for skipped in &compiled.unknown {
-        log::info!("{}:{}: the system call \"{}\" is unknown here", profile.value, skipped.line, skipped.name);
+        log::info!(
+            "{}:{}: the system call \"{}\" is unknown here",
+            profile.value,
+            skipped.line,
+            skipped.name
+        );
     }
     Ok(Some(compiled.program))
 }

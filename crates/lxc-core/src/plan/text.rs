@@ -72,7 +72,9 @@ fn mounts(plan: &StartPlan, lines: &mut Lines) {
     }
     match mounts.auto.proc {
         None => {}
-        Some(ProcAuto::Mixed) => lines.add("mount", "/proc, with /proc/sys and /proc/sysrq-trigger read-only"),
+        Some(ProcAuto::Mixed) => {
+            lines.add("mount", "/proc, with /proc/sys and /proc/sysrq-trigger read-only")
+        }
         Some(ProcAuto::ReadWrite) => lines.add("mount", "/proc, read-write"),
     }
     match mounts.auto.sys {
@@ -207,7 +209,8 @@ fn confinement(security: &security::SecurityPlan, lines: &mut Lines) {
 fn capabilities(security: &security::SecurityPlan) -> String {
     let names = |set: rustix::thread::CapabilitySet| {
         let contained = (0..=security.last_cap).filter(|n| set.contains(caps::single(*n)));
-        let names: Vec<_> = contained.map(|n| caps::name(n).map_or_else(|| n.to_string(), str::to_owned)).collect();
+        let names: Vec<_> =
+            contained.map(|n| caps::name(n).map_or_else(|| n.to_string(), str::to_owned)).collect();
         names.join(" ")
     };
     match security.caps {
@@ -232,7 +235,9 @@ fn label(profile: &Profile) -> &str {
 fn terminals(plan: &terminals::TerminalPlan, lines: &mut Lines) {
     match &plan.console {
         ConsolePlan::Disabled => lines.add("terminals", "no console"),
-        ConsolePlan::Starter => lines.add("terminals", "the console is the starter's terminal, if it has one"),
+        ConsolePlan::Starter => {
+            lines.add("terminals", "the console is the starter's terminal, if it has one")
+        }
         ConsolePlan::Device(path, origin) => {
             lines.add("terminals", format_args!("the console is {} ({origin})", path.display()));
         }

@@ -7,7 +7,6 @@ use rustix::fs::OFlags;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use lxc_config::config::HookKind;
-use lxc_host::cgroup::guest::Birth;
 use lxc_host::cgroup::mounts::MountPlan as CgroupMounts;
 use lxc_host::idmap::{Groups, Identity, guest as identity};
 use lxc_host::rootfs::guest::{self as root, Mounted, Rootfs};
@@ -60,8 +59,6 @@ enum GuestError {
 pub struct Cradle<'a> {
     /// Everything that was decided.
     pub plan: &'a StartPlan,
-    /// The way into the v1 cgroups.
-    pub birth: Birth,
     /// What is mounted on `/sys/fs/cgroup`.
     pub cgroup_mounts: Option<CgroupMounts>,
     /// The label to take.
@@ -83,9 +80,9 @@ pub fn run(guest: &InGuest, link: Link<GuestEnd, IdentityStage>, cradle: Cradle<
     // dead at the link.
     let _ = die_with_monitor();
     let mut setup = Setup::new(guest, plan, &cradle);
-    let Cradle { birth, .. } = cradle;
+    drop(cradle);
     let done = link
-        .run(|()| setup.identity(birth))
+        .run(|()| setup.identity())
         .and_then(|link| link.run(|root| setup.mounts(root)))
         .and_then(|link| link.run(|wiring| setup.wiring(wiring)));
     match done {
@@ -145,13 +142,12 @@ impl<'a> Setup<'a> {
         hooks::run(&self.plan.hooks.list, kind, &self.plan.hooks.context, &self.env, &[])
     }
 
-    /// Cgroups, ids, and the namespaces that only the guest can make.
-    fn identity(&mut self, birth: Birth) -> Result<(), GuestError> {
-        birth.enter()?;
+    /// Ids, and the namespaces that only the guest can make.
+    fn identity(&mut self) -> Result<(), GuestError> {
         let late = self.plan.namespaces.unshared;
         // Opened before the identity changes, and before anything of the container can be at /proc.
         let proc = Procfs::mounted()?;
-        for (kind, _) in (late - NsFlags::TIME).named() {
+        for (kind, _) in (late - NsFlags::TIME - NsFlags::CGROUP).named() {
             ns::unshare(kind)?;
         }
         if late.contains(NsFlags::TIME) {
@@ -215,6 +211,11 @@ impl<'a> Setup<'a> {
     fn wiring(&mut self, wiring: Wiring) -> Result<GuestFds, GuestError> {
         let (guest, plan) = (self.guest, self.plan);
         let Some(rootfs) = self.rootfs.take() else { return Ok(GuestFds::default()) };
+        wiring.birth.enter()?;
+        if plan.namespaces.unshared.contains(NsFlags::CGROUP) {
+            // Its root is where the guest is now.
+            ns::unshare(NsFlags::CGROUP)?;
+        }
         if !self.links.is_empty() {
             net::guest::setup(&self.links, &wiring.links)?;
         }
@@ -264,7 +265,12 @@ impl<'a> Setup<'a> {
         let devpts::Terminals { devpts, console: own, ttys } = made;
         let (controller, terminal) = own.map(|pair| (pair.controller, pair.terminal)).unzip();
         self.standard_streams(terminal.or(console).as_ref())?;
-        Ok(GuestFds { console: controller, ttys: ttys.into_iter().map(|t| t.controller).collect(), devpts, seccomp: None })
+        Ok(GuestFds {
+            console: controller,
+            ttys: ttys.into_iter().map(|t| t.controller).collect(),
+            devpts,
+            seccomp: None,
+        })
     }
 
     /// The program's standard streams: the console; for a single program in the foreground only those that are
@@ -276,8 +282,9 @@ impl<'a> Setup<'a> {
             Some(console) => console,
             None if self.foreground => return Ok(()),
             None => {
-                null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty())
-                    .op("open", "/dev/null")?;
+                null =
+                    rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, rustix::fs::Mode::empty())
+                        .op("open", "/dev/null")?;
                 &null
             }
         };

@@ -3,10 +3,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use lxc_config::config::HookKind;
+use lxc_host::cgroup::guest::Birth as CgroupBirth;
 use lxc_host::cgroup::mounts::MountPlan as CgroupMounts;
 use lxc_host::cgroup::{Born, MonitorLease, PayloadLease, Warning};
-use lxc_host::net::{self, LinkSpec, Netlink};
 use lxc_host::devpts::ConsoleSource;
+use lxc_host::net::{self, LinkSpec, Netlink};
 use lxc_host::{idmap, limits, rootfs};
 use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
 use lxc_sys::ns::NsFlags;
@@ -17,7 +18,7 @@ use lxc_types::IdKind;
 
 use super::guest::{self, Cradle};
 use super::leases::Leases;
-use super::link;
+use super::link::{self, LinkError};
 use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring};
 use super::{Cause, InStage, StartError};
 use crate::dirs::Dirs;
@@ -58,7 +59,8 @@ pub struct Running {
 /// The first failure, of the monitor or of the guest.
 pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> Result<Running, StartError> {
     fault::at("plan").stage("plan")?;
-    hooks::run(&plan.hooks.list, HookKind::PreStart, &plan.hooks.context, &plan.hooks.env, &[]).stage("hooks")?;
+    hooks::run(&plan.hooks.list, HookKind::PreStart, &plan.hooks.context, &plan.hooks.env, &[])
+        .stage("hooks")?;
     fault::at("pre-start").stage("hooks")?;
     leases.rootfs = Some(rootfs::host::Lease::take(&plan.mounts.rootfs).stage("rootfs")?);
     let profile = starter.facts.lsm.prepare(&plan.security.label).stage("label")?;
@@ -69,13 +71,20 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
         let mut sock = Netlink::route().stage("network")?;
         net::host::resolve_gateways(&mut links, &mut sock).stage("network")?;
     }
-    let mut payload = PayloadLease::create(&starter.facts.hierarchies, &plan.cgroup).stage("cgroups")?;
-    warn(payload.take_warnings());
+    let hierarchies = &starter.facts.hierarchies;
+    let mut payload = PayloadLease::begin(hierarchies, &plan.cgroup).stage("cgroups")?;
+    let mut mounts = cgroup_mounts(plan, starter, &payload).stage("cgroups")?;
+    let mut complete = false;
+    if matches!(mounts, Some(CgroupMounts::Tree(_))) {
+        // The guest must know the v1 groups by their paths.
+        payload.complete(hierarchies, &plan.cgroup).stage("cgroups")?;
+        complete = true;
+        mounts = cgroup_mounts(plan, starter, &payload).stage("cgroups")?;
+    }
     let host_console = host_console(plan).stage("terminals")?;
     let cradle = Cradle {
         plan,
-        birth: payload.birth().stage("cgroups")?,
-        cgroup_mounts: cgroup_mounts(plan, starter, &payload).stage("cgroups")?,
+        cgroup_mounts: mounts,
         label,
         links,
         app_init: app_init(plan, starter).stage("program")?,
@@ -98,7 +107,8 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
         (Cloned::Monitor(init), birth) => (init, birth),
     };
     drop((guest_end, cradle));
-    let walk = Walk { plan, starter, links: &links, init: &init, birth };
+    let walk = Walk { plan, starter, links: &links, init: &init, birth, complete };
+    let ear = monitor_end.ear()?;
     match walk.stages(monitor_end, leases) {
         Ok((mut fds, namespaces, env)) => {
             fds.console = fds.console.or(console);
@@ -107,11 +117,23 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
         Err(e) => {
             init.signal(9).ok();
             let exit = init.wait();
-            Err(match (e, exit) {
-                (StartError::Died { how }, Ok(exit)) if how.is_empty() => StartError::Died { how: format!(": {exit:?}") },
-                (e, _) => e,
+            // When the guest fails, what the monitor does for it fails too: the guest knows the cause.
+            Err(match (e, exit, ear.last_words()) {
+                (StartError::Monitor { .. }, _, Some(report)) => LinkError::Reported(report).into(),
+                (StartError::Died { how }, Ok(exit), None) if how.is_empty() => {
+                    StartError::Died { how: ended(exit) }
+                }
+                (StartError::Died { .. }, _, Some(report)) => LinkError::Reported(report).into(),
+                (e, ..) => e,
             })
         }
+    }
+}
+
+fn ended(exit: process::Exit) -> String {
+    match exit {
+        process::Exit::Exited(status) => format!(": it left with status {status}"),
+        process::Exit::Killed(signal) => format!(": it was killed by signal {signal}"),
     }
 }
 
@@ -175,6 +197,8 @@ struct Walk<'a> {
     links: &'a [LinkSpec],
     init: &'a Child,
     birth: Birth,
+    /// The v1 groups are there already.
+    complete: bool,
 }
 
 type Walked = (GuestFds, Vec<(&'static str, OwnedFd)>, Env);
@@ -194,25 +218,14 @@ impl Walk<'_> {
             idmap::host::write(&proc, self.init.pid(), maps).stage("identity")?;
         }
         fault::at("identity").stage("identity")?;
-        let born = match self.birth {
-            Birth::Requested => Born::Inside,
-            Birth::Inherited => Born::EntersV1,
-        };
-        if let Some(payload) = &mut leases.payload {
-            payload.settle(self.init.pid(), born).stage("cgroups")?;
-            warn(payload.take_warnings());
-        }
-        fault::at("settle").stage("cgroups")?;
         let ((), link) = link.step(())?;
 
         let userns = self.user_namespace().stage("rootfs")?;
         let root = self.idmapped_root(userns.as_ref()).stage("rootfs")?;
         let pending = link.begin(IdmappedRoot(root))?;
         // While the guest mounts:
-        if leases.monitor.is_none() {
-            leases.monitor = Some(self.enter_monitor_cgroup().stage("cgroups")?);
-        }
-        fault::at("monitor-cgroup").stage("cgroups")?;
+        let birth = self.settle_in_cgroups(leases).stage("cgroups")?;
+        fault::at("settle").stage("cgroups")?;
         let mut env = plan.hooks.env.clone();
         env.set("LXC_PID", self.init.pid().as_raw_nonzero().to_string());
         let namespaces = self.hold_namespaces();
@@ -227,7 +240,14 @@ impl Walk<'_> {
         let mounts = rootfs::host::idmapped(requests.0, &plan.mounts.entries, userns).stage("mounts")?;
         fault::at("idmapped").stage("mounts")?;
         let links = leases.net.iter().map(|(_, lease)| lease.wired().clone()).collect();
-        let (fds, link) = link.step(Wiring { links, mounts: IdmapRequests(mounts) })?;
+        let pending = link.begin(Wiring { links, mounts: IdmapRequests(mounts), birth })?;
+        // While the guest makes its root and confines itself:
+        self.enter_monitor_cgroups(leases).stage("cgroups")?;
+        fault::at("monitor-cgroup").stage("cgroups")?;
+        if let Some(payload) = &mut leases.payload {
+            payload.prepare_devices().stage("devices")?;
+        }
+        let (fds, link) = pending.finish()?;
 
         fault::at("terminals").stage("terminals")?;
         if let Some(payload) = &mut leases.payload {
@@ -261,17 +281,45 @@ impl Walk<'_> {
         Ok(Some(tree))
     }
 
-    fn enter_monitor_cgroup(&self) -> Result<MonitorLease, lxc_host::cgroup::Error> {
-        let mut lease = MonitorLease::create(&self.starter.facts.hierarchies, &self.plan.cgroup.names)?;
-        lease.enter_v1()?;
+    /// Makes the container's v1 groups, and what the guest enters them by.
+    fn settle_in_cgroups(&self, leases: &mut Leases) -> Result<CgroupBirth, lxc_host::cgroup::Error> {
+        let Some(payload) = &mut leases.payload else { return Ok(CgroupBirth::default()) };
+        if !self.complete {
+            payload.complete(&self.starter.facts.hierarchies, &self.plan.cgroup)?;
+        }
+        let born = match self.birth {
+            Birth::Requested => Born::Inside,
+            Birth::Inherited => Born::EntersV1,
+        };
+        payload.settle(self.init.pid(), born)?;
+        let birth = payload.birth();
+        warn(payload.take_warnings());
+        birth
+    }
+
+    /// The monitor's own v1 groups; a monitor of its own was born in the unified one.
+    fn enter_monitor_cgroups(&self, leases: &mut Leases) -> Result<(), lxc_host::cgroup::Error> {
+        let (hierarchies, names) = (&self.starter.facts.hierarchies, &self.plan.cgroup.names);
+        if leases.monitor_entered {
+            return Ok(());
+        }
+        let mut lease = match leases.monitor.take() {
+            Some(lease) => lease,
+            None => MonitorLease::begin(hierarchies, names)?,
+        };
+        let entered = lease.complete(hierarchies, names).and_then(|()| lease.enter_v1());
         warn(lease.take_warnings());
-        Ok(lease)
+        leases.monitor = Some(lease);
+        leases.monitor_entered = true;
+        entered
     }
 
     /// Held only for the hooks that are told of them.
     fn hold_namespaces(&self) -> Vec<(&'static str, OwnedFd)> {
         let told = |kind| self.plan.hooks.list.iter().any(|h| h.kind == kind);
-        let wanted = told(HookKind::Stop) || told(HookKind::PostStop) || self.plan.net.iter().any(|l| l.down.is_some());
+        let wanted = told(HookKind::Stop)
+            || told(HookKind::PostStop)
+            || self.plan.net.iter().any(|l| l.down.is_some());
         if !wanted {
             return Vec::new();
         }

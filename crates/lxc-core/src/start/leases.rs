@@ -21,11 +21,17 @@ pub struct Leases {
     pub profile: Option<lsm::Lease>,
     /// The monitor's cgroups.
     pub monitor: Option<MonitorLease>,
+    /// The monitor is in its v1 cgroups: they last over a reboot.
+    pub monitor_entered: bool,
 }
 
 impl Leases {
     /// Takes all links out of use; `down` is called before each.
-    pub fn retire_links(&mut self, plan: &StartPlan, mut down: impl FnMut(&crate::plan::net::LinkPlan, &net::Lease)) {
+    pub fn retire_links(
+        &mut self,
+        plan: &StartPlan,
+        mut down: impl FnMut(&crate::plan::net::LinkPlan, &net::Lease),
+    ) {
         let links = std::mem::take(&mut self.net);
         if links.is_empty() {
             return;
@@ -61,6 +67,7 @@ impl Leases {
 
     /// Gives back the monitor's cgroups.
     pub fn release_monitor(&mut self) {
+        self.monitor_entered = false;
         if let Some(monitor) = self.monitor.take() {
             warn(monitor.release());
         }

@@ -147,7 +147,9 @@ fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
     let mut buffer = vec![0u8; HEADER + CHUNK];
     let first = receive_one(sock, &mut buffer)?;
     let mut head = [0u8; HEADER];
-    head.copy_from_slice(buffer.get(..HEADER).filter(|_| first.len >= HEADER).ok_or(LinkError::Garbled("short"))?);
+    head.copy_from_slice(
+        buffer.get(..HEADER).filter(|_| first.len >= HEADER).ok_or(LinkError::Garbled("short"))?,
+    );
     let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
     let (length, count) = (word(1), word(5));
     let mut parcel = Parcel { bytes: buffer[HEADER..first.len].to_vec(), fds: first.fds };
@@ -163,9 +165,9 @@ fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
     }
     match head[0] {
         DATA => Ok(parcel),
-        REPORT => {
-            Err(LinkError::Reported(unpack_report(&parcel.bytes).ok_or(LinkError::Garbled("a broken report"))?))
-        }
+        REPORT => Err(LinkError::Reported(
+            unpack_report(&parcel.bytes).ok_or(LinkError::Garbled("a broken report"))?,
+        )),
         _ => Err(LinkError::Garbled("unknown tag")),
     }
 }
@@ -188,7 +190,8 @@ fn pack_report(report: &Report) -> Parcel {
 }
 
 fn unpack_report(bytes: &[u8]) -> Option<Report> {
-    let mut texts = bytes.strip_suffix(&[0])?.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
+    let mut texts =
+        bytes.strip_suffix(&[0])?.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
     Some(Report { stage: texts.next()?, chain: texts.collect() })
 }
 
@@ -258,6 +261,35 @@ pub struct Pending<S: Stage> {
 pub fn pair() -> Result<(Link<MonitorEnd, Identity>, Link<GuestEnd, Identity>), LinkError> {
     let (monitor, guest) = socket::seqpacket_pair()?;
     Ok((Link { sock: monitor, at: PhantomData }, Link { sock: guest, at: PhantomData }))
+}
+
+/// A second look at what the guest says, for when the monitor fails by itself.
+#[derive(Debug)]
+pub struct Ear(OwnedFd);
+
+impl Ear {
+    /// The report that the guest has left before it ended, if it has. To be asked when the guest is dead.
+    pub fn last_words(self) -> Option<Report> {
+        rustix::io::ioctl_fionbio(&self.0, true).ok()?;
+        loop {
+            match receive(self.0.as_fd()) {
+                Ok(_) => {}
+                Err(LinkError::Reported(report)) => return Some(report),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Link<MonitorEnd, Identity> {
+    /// See [`Ear`].
+    ///
+    /// # Errors
+    /// That of dup(2).
+    pub fn ear(&self) -> Result<Ear, LinkError> {
+        use lxc_sys::Op;
+        Ok(Ear(self.sock.try_clone().op("dup", "link")?))
+    }
 }
 
 impl<S: Stage> Link<MonitorEnd, S> {
@@ -353,7 +385,10 @@ mod tests {
     fn long_messages_cross_in_parts() {
         let (a, b) = socket::seqpacket_pair().unwrap();
         let file = || lxc_sys::memfd::sealed("x", b"").unwrap();
-        let parcel = Parcel { bytes: (0..100_000u32).map(|n| n.to_ne_bytes()[0]).collect(), fds: vec![file(), file()] };
+        let parcel = Parcel {
+            bytes: (0..100_000u32).map(|n| n.to_ne_bytes()[0]).collect(),
+            fds: vec![file(), file()],
+        };
         send(a.as_fd(), DATA, &parcel).unwrap();
         let got = receive(b.as_fd()).unwrap();
         assert_eq!((got.bytes == parcel.bytes, got.fds.len()), (true, 2));

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use lxc_host::cgroup::guest::Birth;
 use lxc_host::net::Wired;
 use lxc_host::rootfs::host::IdmapRequest;
 
@@ -56,6 +57,8 @@ pub struct Wiring {
     pub links: Vec<Wired>,
     /// The mounts that were asked for.
     pub mounts: IdmapRequests,
+    /// The way into the v1 cgroups.
+    pub birth: Birth,
 }
 
 impl Message for Wiring {
@@ -68,25 +71,45 @@ impl Message for Wiring {
         }
         // A link is never empty: this ends the list.
         bytes.push(0);
+        let mut fds = Vec::new();
+        for (fd, title, needed) in self.birth.into_parts() {
+            let title: Vec<u8> = title.bytes().take(200).collect();
+            bytes.push(u8::try_from(title.len() + 1).unwrap_or(0));
+            bytes.push(u8::from(needed));
+            bytes.extend(title);
+            fds.push(fd);
+        }
+        bytes.push(0);
         bytes.extend(self.mounts.numbers());
-        Parcel { bytes, fds: self.mounts.0.into_iter().map(|r| r.tree).collect() }
+        fds.extend(self.mounts.0.into_iter().map(|r| r.tree));
+        Parcel { bytes, fds }
     }
 
     fn unpack(parcel: Parcel) -> Option<Self> {
         let mut rest = parcel.bytes.as_slice();
-        let mut links = Vec::new();
-        loop {
-            let (length, after) = rest.split_first()?;
-            let length = usize::from(*length);
-            if length == 0 {
-                rest = after;
-                break;
-            }
-            links.push(Wired::decode(after.get(..length)?)?);
-            rest = after.get(length..)?;
+        let links = take_list(&mut rest)?.into_iter().map(Wired::decode).collect::<Option<Vec<_>>>()?;
+        let mut fds = parcel.fds.into_iter();
+        let mut parts = Vec::new();
+        for group in take_list(&mut rest)? {
+            let (needed, title) = group.split_first()?;
+            parts.push((fds.next()?, String::from_utf8_lossy(title).into_owned(), *needed == 1));
         }
-        (rest.len() == parcel.fds.len() * 4)
-            .then(|| Wiring { links, mounts: IdmapRequests::of(rest, parcel.fds.into_iter()) })
+        let birth = Birth::from_parts(parts);
+        (rest.len() == fds.len() * 4).then(|| Wiring { links, mounts: IdmapRequests::of(rest, fds), birth })
+    }
+}
+
+/// Items of a length byte and that many bytes, up to a length of zero.
+fn take_list<'a>(rest: &mut &'a [u8]) -> Option<Vec<&'a [u8]>> {
+    let mut items = Vec::new();
+    loop {
+        let (length, after) = rest.split_first()?;
+        let (item, after) = after.split_at_checked(usize::from(*length))?;
+        *rest = after;
+        if item.is_empty() {
+            return Some(items);
+        }
+        items.push(item);
     }
 }
 
@@ -133,12 +156,22 @@ mod tests {
         let wiring = Wiring {
             links: vec![Wired::decode(&Wired::encode(&Wired::Nothing)).unwrap()],
             mounts: IdmapRequests(vec![IdmapRequest { mount: 7, tree: fd() }]),
+            birth: Birth::from_parts([
+                (fd(), "cpu,cpuacct".to_owned(), true),
+                (fd(), "pids".to_owned(), false),
+            ]),
         };
         let got = Wiring::unpack(wiring.pack()).unwrap();
         assert_eq!((got.links.len(), got.mounts.0[0].mount), (1, 7));
+        let titles: Vec<_> =
+            got.birth.into_parts().into_iter().map(|(_, title, needed)| (title, needed)).collect();
+        assert_eq!(titles, [("cpu,cpuacct".to_owned(), true), ("pids".to_owned(), false)]);
         let fds = GuestFds { console: Some(fd()), ttys: vec![fd(), fd()], devpts: None, seccomp: Some(fd()) };
         let got = GuestFds::unpack(fds.pack()).unwrap();
-        assert_eq!((got.console.is_some(), got.ttys.len(), got.devpts.is_some(), got.seccomp.is_some()), (true, 2, false, true));
+        assert_eq!(
+            (got.console.is_some(), got.ttys.len(), got.devpts.is_some(), got.seccomp.is_some()),
+            (true, 2, false, true)
+        );
         assert!(Wiring::unpack(Parcel { bytes: vec![9, 1], fds: vec![] }).is_none());
     }
 }

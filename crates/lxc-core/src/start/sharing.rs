@@ -53,7 +53,9 @@ pub fn clone_in(shared: &[Shared], request: &Request<'_>) -> Result<(Cloned, Bir
     match bytes.get(..got.len) {
         Some([b'p', born, pid @ ..]) => {
             let pid = pid.try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
-            let pid = pid.ok_or_else(|| SysError::new("clone", "no process id", rustix::io::Errno::IO)).stage("clone")?;
+            let pid = pid
+                .ok_or_else(|| SysError::new("clone", "no process id", rustix::io::Errno::IO))
+                .stage("clone")?;
             let birth = if *born == 1 { Birth::Requested } else { Birth::Inherited };
             Ok((Cloned::Monitor(Child::of_pid(pid)), birth))
         }

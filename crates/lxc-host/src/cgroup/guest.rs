@@ -42,6 +42,21 @@ impl Birth {
         self.groups.push((tasks, title, if needed { Need::Needed } else { Need::BestEffort }));
     }
 
+    /// The parts, for the way to the first process: the open file, the hierarchy's name, and whether the container
+    /// must not run without it.
+    pub fn into_parts(self) -> Vec<(OwnedFd, String, bool)> {
+        self.groups.into_iter().map(|(fd, title, need)| (fd, title, need == Need::Needed)).collect()
+    }
+
+    /// From its parts.
+    pub fn from_parts(parts: impl IntoIterator<Item = (OwnedFd, String, bool)>) -> Self {
+        let mut birth = Birth::default();
+        for (fd, title, needed) in parts {
+            birth.add(fd, title, needed);
+        }
+        birth
+    }
+
     /// Moves the calling process into the groups.
     ///
     /// # Errors

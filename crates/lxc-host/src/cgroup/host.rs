@@ -15,7 +15,7 @@ use super::binding::Devices;
 use super::dir::Dir;
 use super::guest::Birth;
 use super::layout::{Hierarchies, Hierarchy, Layout, Version, delegate_files};
-use super::spec::{CgroupSpec, Names, Need, Owner, Setting, Work};
+use super::spec::{CgroupSpec, Clash, Names, Need, Owner, Setting, Work};
 use super::stats::Stats;
 use super::tree::{self, Group};
 use super::{Error, SettingError, Warning, freezer};
@@ -66,17 +66,69 @@ impl PayloadLease {
     /// # Errors
     /// A setting that cannot be applied; names that are taken. Nothing is left behind then.
     pub fn create(host: &Hierarchies, spec: &CgroupSpec) -> Result<PayloadLease, Error> {
-        let mut work = spec.sort(host)?;
-        let mut warnings = std::mem::take(&mut work.warnings);
-        let needed = |hierarchy: &Hierarchy| match hierarchy.version() {
-            Version::V1 => hierarchy.wanted || hierarchy.controllers().iter().any(|c| work.needs_v1(c)),
-            Version::V2 => work.needs_v2(),
-        };
+        let mut lease = Self::nothing(host, spec)?;
         let Names { payload, clash, .. } = &spec.names;
+        let mut warnings = std::mem::take(&mut lease.warnings);
+        let needed = |hierarchy: &Hierarchy| lease.work.needs(hierarchy);
         let (below, groups) = tree::make_everywhere(host, payload, *clash, &needed, &mut warnings)?;
-        let mut lease = PayloadLease {
-            below,
-            groups,
+        (lease.below, lease.groups, lease.warnings) = (below, groups, warnings);
+        lease.enable_controllers()?;
+        lease.finish_v1()?;
+        Ok(lease)
+    }
+
+    /// Makes the unified group alone, so that the container's first process can be cloned into it;
+    /// [`Self::complete`] makes the others while that process is at work.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn begin(host: &Hierarchies, spec: &CgroupSpec) -> Result<PayloadLease, Error> {
+        let mut lease = Self::nothing(host, spec)?;
+        let name = (spec.names.payload.as_path(), spec.names.clash);
+        let mut warnings = std::mem::take(&mut lease.warnings);
+        let needed = |hierarchy: &Hierarchy| lease.work.needs(hierarchy);
+        let (below, groups) = tree::make_of_version(host, Version::V2, name, &needed, &mut warnings)?;
+        (lease.below, lease.groups, lease.warnings) = (below, groups, warnings);
+        lease.enable_controllers()?;
+        if let Some(name) = &spec.names.inner {
+            for group in &lease.groups {
+                lease.inner.push(tree::make_inner(group, name)?);
+            }
+        }
+        Ok(lease)
+    }
+
+    /// Makes the v1 groups under the name that the unified one has got, and writes their limits.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; with a unified group the name cannot be varied any more.
+    pub fn complete(&mut self, host: &Hierarchies, spec: &CgroupSpec) -> Result<(), Error> {
+        let unified = std::mem::take(&mut self.groups);
+        let unified_inner = std::mem::take(&mut self.inner);
+        let name = match unified.is_empty() {
+            true => (spec.names.payload.as_path(), spec.names.clash),
+            false => (self.below.as_path(), Clash::Fail),
+        };
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let needed = |hierarchy: &Hierarchy| self.work.needs(hierarchy);
+        let made = tree::make_of_version(host, Version::V1, name, &needed, &mut warnings);
+        self.warnings = warnings;
+        let finished = made.and_then(|(below, groups)| {
+            (self.below, self.groups) = (below, groups);
+            self.finish_v1()
+        });
+        // In the order of the hierarchies: the unified one is last.
+        self.groups.extend(unified);
+        self.inner.extend(unified_inner);
+        finished
+    }
+
+    fn nothing(host: &Hierarchies, spec: &CgroupSpec) -> Result<PayloadLease, Error> {
+        let mut work = spec.sort(host)?;
+        let warnings = std::mem::take(&mut work.warnings);
+        Ok(PayloadLease {
+            below: spec.names.payload.clone(),
+            groups: Vec::new(),
             inner: Vec::new(),
             inner_name: spec.names.inner.clone(),
             owner: spec.owner,
@@ -85,16 +137,19 @@ impl PayloadLease {
             devices: Devices::default(),
             warnings,
             released: false,
-        };
-        lease.enable_controllers()?;
-        if let Some(name) = &spec.names.inner {
-            lease.write_v1_devices()?;
-            for group in &lease.groups {
-                lease.inner.push(tree::make_inner(group, name)?);
+        })
+    }
+
+    /// Inner groups and limits, once the groups are there. Device rules come before inner groups: v1 takes some
+    /// only from a group without groups below.
+    fn finish_v1(&mut self) -> Result<(), Error> {
+        if let Some(name) = self.inner_name.clone() {
+            self.write_v1_devices()?;
+            for group in &self.groups {
+                self.inner.push(tree::make_inner(group, &name)?);
             }
         }
-        lease.write_v1_limits()?;
-        Ok(lease)
+        self.write_v1_limits()
     }
 
     /// What was left out so far, to be logged. Empty the next time.

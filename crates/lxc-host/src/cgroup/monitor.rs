@@ -13,7 +13,7 @@ use lxc_sys::proc;
 
 use super::dir::Dir;
 use super::layout::{Hierarchies, Hierarchy, Version};
-use super::spec::Names;
+use super::spec::{Clash, Names};
 use super::tree::{self, Group};
 use super::{Error, Warning};
 
@@ -38,10 +38,21 @@ impl MonitorLease {
     /// # Errors
     /// A hierarchy that `lxc.cgroup.use` names cannot be used; the names are taken.
     pub fn create(host: &Hierarchies, names: &Names) -> Result<MonitorLease, Error> {
+        let mut lease = Self::begin(host, names)?;
+        lease.complete(host, names)?;
+        Ok(lease)
+    }
+
+    /// Makes the unified group alone, so that the monitor can be cloned into it; [`Self::complete`] makes the
+    /// others when there is time.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn begin(host: &Hierarchies, names: &Names) -> Result<MonitorLease, Error> {
         let mut warnings = Vec::new();
         let needed = |hierarchy: &Hierarchy| hierarchy.wanted;
-        let (below, groups) =
-            tree::make_everywhere(host, &names.monitor, names.clash, &needed, &mut warnings)?;
+        let name = (names.monitor.as_path(), names.clash);
+        let (below, groups) = tree::make_of_version(host, Version::V2, name, &needed, &mut warnings)?;
         Ok(MonitorLease {
             below,
             inside: vec![false; groups.len()],
@@ -51,6 +62,23 @@ impl MonitorLease {
             warnings,
             released: false,
         })
+    }
+
+    /// Makes the v1 groups under the name that the unified one has got.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; with a unified group the name cannot be varied any more.
+    pub fn complete(&mut self, host: &Hierarchies, names: &Names) -> Result<(), Error> {
+        let needed = |hierarchy: &Hierarchy| hierarchy.wanted;
+        let name = match self.groups.is_empty() {
+            true => (names.monitor.as_path(), names.clash),
+            false => (self.below.as_path(), Clash::Fail),
+        };
+        let (below, groups) = tree::make_of_version(host, Version::V1, name, &needed, &mut self.warnings)?;
+        self.below = below;
+        self.inside.extend(vec![false; groups.len()]);
+        self.groups.extend(groups);
+        Ok(())
     }
 
     /// What was left out so far, to be logged. Empty the next time.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lxc_types::device_rule::{DeviceInput, DeviceRuleError};
 
 use super::dir::is_inside;
-use super::layout::{Hierarchies, Layout, Version};
+use super::layout::{Hierarchies, Hierarchy, Layout, Version};
 use super::{Error, SettingError, Warning};
 
 /// All about the groups of one container.
@@ -245,6 +245,14 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// Whether the container must not run without its group in a hierarchy.
+    pub fn needs(&self, hierarchy: &Hierarchy) -> bool {
+        match hierarchy.version() {
+            Version::V1 => hierarchy.wanted || hierarchy.controllers().iter().any(|c| self.needs_v1(c)),
+            Version::V2 => self.needs_v2(),
+        }
+    }
+
     /// Whether a v1 hierarchy with that controller must be there.
     pub fn needs_v1(&self, controller: &str) -> bool {
         self.v1.iter().any(|s| s.controller() == controller && s.need == Need::Required)

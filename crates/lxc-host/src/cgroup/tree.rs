@@ -86,8 +86,28 @@ pub(super) fn make_everywhere(
     needed: &dyn Fn(&Hierarchy) -> bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<(PathBuf, Vec<Group>), Error> {
+    make_in(host.iter().collect(), below, clash, needed, warnings)
+}
+
+/// Makes a group in the hierarchies of one version, as [`make_everywhere`] does in all.
+pub(super) fn make_of_version(
+    host: &Hierarchies,
+    version: Version,
+    name: (&Path, Clash),
+    needed: &dyn Fn(&Hierarchy) -> bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<(PathBuf, Vec<Group>), Error> {
+    make_in(host.iter().filter(|h| h.version() == version).collect(), name.0, name.1, needed, warnings)
+}
+
+fn make_in(
+    mut usable: Vec<&Arc<Hierarchy>>,
+    below: &Path,
+    clash: Clash,
+    needed: &dyn Fn(&Hierarchy) -> bool,
+    warnings: &mut Vec<Warning>,
+) -> Result<(PathBuf, Vec<Group>), Error> {
     let _mask = OpenMask::set();
-    let mut usable: Vec<&Arc<Hierarchy>> = host.iter().collect();
     for suffix in 0..=LAST_SUFFIX {
         let name = match suffix {
             0 => below.to_owned(),

@@ -250,6 +250,11 @@ impl Retired {
     pub fn finish(mut self, sock: &mut Netlink) -> Result<()> {
         self.device.take().map_or(Ok(()), |device| device.delete(sock))
     }
+
+    /// Leaves the deletion to another process that has this value too, after a fork.
+    pub fn forget(mut self) {
+        self.device = None;
+    }
 }
 
 impl Drop for Retired {
