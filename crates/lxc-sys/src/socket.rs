@@ -75,7 +75,7 @@ pub fn set_receive_timeout(fd: impl AsFd, timeout: Option<Duration>) -> Result<(
 /// That of getsockopt(2).
 pub fn peer_ids(fd: impl AsFd) -> Result<(u32, u32)> {
     let mut who = libc::ucred { pid: 0, uid: 0, gid: 0 };
-    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or_default();
     // SAFETY: the kernel writes at most `length` bytes, the size of `who`; both live through the call.
     let done = unsafe {
         libc::getsockopt(
