@@ -121,6 +121,7 @@ impl Life<'_> {
     /// One run, from STARTING to the point where the container is gone.
     fn once(&mut self, plan: &StartPlan) -> Result<Outcome, StartError> {
         self.door.enter(State::Starting);
+        log::info!("starting {}", plan.init.command());
         let starter =
             host::Starter { facts: &self.job.facts, dirs: &self.job.dirs, foreground: self.job.foreground };
         let running = match host::launch(plan, &starter, &mut self.leases) {
@@ -133,6 +134,7 @@ impl Life<'_> {
             }
         };
         let Running { init, mut fds, namespaces, env } = running;
+        log::info!("init is process {}", init.pid());
         let mut terminals = Terminals::new(fds.console.take(), std::mem::take(&mut fds.ttys));
         if let Err(e) = self.connect(plan, &mut terminals) {
             kill(&init);
@@ -143,6 +145,7 @@ impl Life<'_> {
         }
         let mut answers = self.answers(plan, fds.devpts.take(), fds.seccomp.take());
         self.door.enter(State::Running);
+        log::info!("the container runs");
         if let Some(started) = self.started.take() {
             started();
         }
@@ -172,10 +175,12 @@ impl Life<'_> {
             }
         };
         self.door.tell_exit(exit);
+        log::info!("init {exit}");
         let own_pids = plan.namespaces.own().contains(ns::NsFlags::PID);
         let mut ending = Ending { env, namespaces, outcome: Outcome::of(exit, own_pids) };
         self.end(plan, &mut ending);
         terminals.dump();
+        log::info!("{}", ending.outcome);
         Ok(ending.outcome)
     }
 

@@ -4,8 +4,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{fmt, io};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
@@ -40,6 +40,15 @@ impl Exit {
 
     fn of(status: WaitStatus) -> Option<Exit> {
         status.exit_status().map(Exit::Exited).or_else(|| status.terminating_signal().map(Exit::Killed))
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Exited(code) => write!(f, "exited with status {code}"),
+            Exit::Killed(signal) => write!(f, "was killed by signal {signal}"),
+        }
     }
 }
 

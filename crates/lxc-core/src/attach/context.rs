@@ -59,7 +59,8 @@ impl Context {
         };
         let namespaces = foreign_namespaces(pid)?;
         let root = root_ids(&read("user map", "uid_map")?, &read("group map", "gid_map")?, config);
-        let seccomp = crate::plan::security::seccomp(config, &status)
+        // Whether a policy is loaded depends on who attaches: init is confined by it already.
+        let seccomp = crate::plan::security::seccomp(config, &own_status(&procfs)?)
             .map_err(|e| AttachError::Config(e.to_string()))?;
         let context = Context {
             devpts: client.devpts_fd().ok(),
@@ -89,6 +90,11 @@ impl Context {
         }
     }
 
+    /// Whether the container has mounts of its own and they are among the `entered` namespaces.
+    pub(super) fn mounts_entered(&self, entered: NsFlags) -> bool {
+        entered.contains(NsFlags::MNT) && self.namespaces.iter().any(|(kind, _)| *kind == NsFlags::MNT)
+    }
+
     /// A terminal for the program, from the container's own devpts where it has one.
     pub(super) fn open_pty(&self) -> Result<Pair, SysError> {
         use std::os::fd::AsFd;
@@ -97,6 +103,11 @@ impl Context {
             None => Pair::open(),
         }
     }
+}
+
+fn own_status(procfs: &Procfs) -> Result<Vec<u8>, AttachError> {
+    let path = procfs.this_process()? + "/status";
+    procfs.read(&path).map_err(|source| AttachError::Context { what: "caller", source })
 }
 
 fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> {

@@ -8,6 +8,7 @@ pub mod console;
 pub mod poll;
 mod requests;
 
+use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,16 @@ impl Outcome {
             Exit::Killed(libc_sighup) if libc_sighup == SIGHUP && own_pid_namespace => Outcome::Rebooting,
             Exit::Killed(signal) if signal == SIGINT && own_pid_namespace => Outcome::Halted,
             Exit::Killed(signal) => Outcome::Killed(signal),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Exited(_) | Outcome::Killed(_) => f.write_str("the container has ended"),
+            Outcome::Halted => f.write_str("the container was shut down"),
+            Outcome::Rebooting => f.write_str("the container reboots"),
         }
     }
 }

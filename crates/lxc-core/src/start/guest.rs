@@ -165,7 +165,8 @@ impl<'a> Setup<'a> {
 
     fn enter_time_namespace(&self, proc: &Procfs) -> Result<(), SysError> {
         ns::unshare(NsFlags::TIME)?;
-        let this = proc.this_thread()?;
+        // Of the process: its threads have no such file.
+        let this = proc.this_process()?;
         for (clock, seconds, nanoseconds) in &self.plan.namespaces.time_offsets {
             let line = format!("{clock} {seconds} {nanoseconds}\n");
             proc.write(&format!("{this}/timens_offsets"), line.as_bytes())?;

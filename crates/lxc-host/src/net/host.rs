@@ -8,7 +8,9 @@ use rustix::io::Errno;
 
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change, Family, LinkFacts, Which};
-use super::name::IfName;
+use lxc_types::IfName;
+
+use super::name;
 use super::spec::{self, Gateway, HostName, LinkSpec, Mac, Origin, Veth};
 use super::veth;
 use super::wired::Wired;
@@ -132,7 +134,7 @@ impl Device {
             return sock.run(&[message::set_link(self.index, &aside)]);
         }
         for _ in 0..NAME_TRIES {
-            let name = IfName::random_veth()?;
+            let name = name::random_veth()?;
             let aside = Change { master: Some(0), name: Some(&name), up: None };
             // In two steps: before Linux 6.2 a device that is up cannot be renamed.
             let both = [message::set_link(self.index, &off), message::set_link(self.index, &aside)];
