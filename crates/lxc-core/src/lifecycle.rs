@@ -151,7 +151,7 @@ impl Life<'_> {
         }
         self.settle_in_foreground(plan);
         // What the start needed is not needed for the rest of the container's life.
-        lxc_sys::process::trim_heap();
+        lxc_sys::process::trim_memory();
         let exit = {
             let mut payload = self.leases.payload.take();
             let mut monitor = Monitor {
