@@ -22,9 +22,9 @@ use crate::facts::Facts;
 use crate::lifecycle::{self, Job};
 use crate::log::{LogFile, Settings};
 use crate::plan::{self, StartPlan, Wish};
-use crate::start::{InStage, StartError};
 use crate::start::leases::Leases;
 use crate::start::link::Report;
+use crate::start::{InStage, StartError};
 
 /// The descriptors of the monitor, by number.
 pub const HAND_OVER_FD: i32 = 3;
@@ -269,7 +269,8 @@ fn fork(
     become_daemon: impl FnOnce() -> Result<(), SysError>,
 ) -> Result<Child, StartError> {
     let mut leases = first_leases(&job, &plan)?;
-    let into = leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
+    let into =
+        leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
     match clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() }).stage("monitor")? {
         (Cloned::Monitor(child), _) => {
             // They are the child's now.
