@@ -279,10 +279,10 @@ impl Life<'_> {
 
     /// The very end: an ephemeral container is destroyed, links that are out of use are deleted.
     fn close(&mut self, plan: &StartPlan) {
-        if plan.ephemeral {
-            if let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name) {
-                log::error!("{e}");
-            }
+        if plan.ephemeral
+            && let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name)
+        {
+            log::error!("{e}");
         }
         let retired = std::mem::take(&mut self.leases.retired);
         if retired.is_empty() {

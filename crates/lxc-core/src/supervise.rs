@@ -22,9 +22,9 @@ use crate::facts::Facts;
 use crate::lifecycle::{self, Job};
 use crate::log::{LogFile, Settings};
 use crate::plan::{self, StartPlan, Wish};
-use crate::start::{InStage, StartError};
 use crate::start::leases::Leases;
 use crate::start::link::Report;
+use crate::start::{InStage, StartError};
 
 /// The descriptors of the monitor, by number.
 pub const HAND_OVER_FD: i32 = 3;
@@ -255,8 +255,8 @@ pub(crate) fn effective_log(given: &Settings, config: &lxc_config::Config) -> Se
 /// The monitor's first cgroup: the others follow when the guest is at work.
 fn first_leases(job: &Job, plan: &StartPlan) -> Result<Leases, StartError> {
     let monitor = MonitorLease::begin(&job.facts.hierarchies, &plan.cgroup.names);
-    let monitor =
-        monitor.map_err(|source| StartError::Monitor { stage: "cgroups", source: source.into() })?;
+    let monitor = monitor
+        .map_err(|source| StartError::Monitor { stage: "cgroups", source: Box::new(source.into()) })?;
     Ok(Leases { monitor: Some(monitor), ..Leases::default() })
 }
 
@@ -269,11 +269,14 @@ fn fork(
     become_daemon: impl FnOnce() -> Result<(), SysError>,
 ) -> Result<Child, StartError> {
     let mut leases = first_leases(&job, &plan)?;
-    let into = leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
+    let into =
+        leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
     match clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() }).stage("monitor")? {
         (Cloned::Monitor(child), _) => {
             // They are the child's now.
-            leases.monitor.take().map(MonitorLease::keep);
+            if let Some(a) = leases.monitor.take() {
+                MonitorLease::keep(a)
+            }
             Ok(child)
         }
         (Cloned::Guest(_), birth) => {
