@@ -277,10 +277,10 @@ impl Life<'_> {
 
     /// The very end: an ephemeral container is destroyed, links that are out of use are let go.
     fn close(&mut self, plan: &StartPlan) {
-        if plan.ephemeral {
-            if let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name) {
-                log::error!("{e}");
-            }
+        if plan.ephemeral
+            && let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name)
+        {
+            log::error!("{e}");
         }
         // The container's processes are gone, and with the last of them its network namespace: the kernel takes the
         // links out in its own time. Deleting them here too would hold up whoever starts the next container.

@@ -255,8 +255,8 @@ pub(crate) fn effective_log(given: &Settings, config: &lxc_config::Config) -> Se
 /// The monitor's first cgroup: the others follow when the guest is at work.
 fn first_leases(job: &Job, plan: &StartPlan) -> Result<Leases, StartError> {
     let monitor = MonitorLease::begin(&job.facts.hierarchies, &plan.cgroup.names);
-    let monitor =
-        monitor.map_err(|source| StartError::Monitor { stage: "cgroups", source: source.into() })?;
+    let monitor = monitor
+        .map_err(|source| StartError::Monitor { stage: "cgroups", source: Box::new(source.into()) })?;
     Ok(Leases { monitor: Some(monitor), ..Leases::default() })
 }
 
@@ -274,7 +274,9 @@ fn fork(
     match clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() }).stage("monitor")? {
         (Cloned::Monitor(child), _) => {
             // They are the child's now.
-            leases.monitor.take().map(MonitorLease::keep);
+            if let Some(a) = leases.monitor.take() {
+                MonitorLease::keep(a)
+            }
             Ok(child)
         }
         (Cloned::Guest(_), birth) => {

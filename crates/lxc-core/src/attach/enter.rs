@@ -213,10 +213,10 @@ fn become_program(
     if let Some(label) = label(context, options) {
         step("label", lxc_host::lsm::guest::label(guest, &attributes, &label, When::Now))?;
     }
-    if !options.elevated.lsm {
-        if let Some(seccomp) = &context.seccomp {
-            step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
-        }
+    if !options.elevated.lsm
+        && let Some(seccomp) = &context.seccomp
+    {
+        step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
     }
     let change = user_entered || options.uid.is_some() || options.gid.is_some();
     if change {

@@ -143,11 +143,6 @@ impl Clients {
     pub fn close(&mut self, number: u32) {
         self.connections.remove(&number);
     }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.connections.len()
-    }
 }
 
 impl Connection {

@@ -142,10 +142,10 @@ impl Terminals {
 
     /// The foreground terminal changed its size.
     pub fn resized(&self) {
-        if let (Some(console), Some(peer)) = (&self.console, &self.peer) {
-            if let Ok(size) = rustix::termios::tcgetwinsize(&peer.fd) {
-                rustix::termios::tcsetwinsize(console, size).ok();
-            }
+        if let (Some(console), Some(peer)) = (&self.console, &self.peer)
+            && let Ok(size) = rustix::termios::tcgetwinsize(&peer.fd)
+        {
+            rustix::termios::tcsetwinsize(console, size).ok();
         }
     }
 
@@ -337,11 +337,11 @@ impl Log {
         if self.rotate {
             let mut old = self.path.clone().into_os_string();
             old.push(".1");
-            if std::fs::rename(&self.path, &old).is_ok() {
-                if let Ok(new) = Log::open(&self.path, self.limit, self.rotate) {
-                    *self = new;
-                    return;
-                }
+            if std::fs::rename(&self.path, &old).is_ok()
+                && let Ok(new) = Log::open(&self.path, self.limit, self.rotate)
+            {
+                *self = new;
+                return;
             }
         }
         self.begin_anew();

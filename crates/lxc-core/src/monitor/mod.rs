@@ -250,10 +250,11 @@ impl Monitor<'_> {
             Token::Console => self.on_console(ready),
             Token::Peer => {
                 let peer = self.terminals.peer().map(AsFd::as_fd);
-                if ready.hung_up && !ready.readable {
-                    if let Some(peer) = peer {
-                        self.door.poll.remove(peer);
-                    }
+                if ready.hung_up
+                    && !ready.readable
+                    && let Some(peer) = peer
+                {
+                    self.door.poll.remove(peer);
                 }
                 self.terminals.typed();
             }
@@ -324,10 +325,10 @@ impl Monitor<'_> {
 
     /// After init's end: what is still in the console goes where it belongs.
     fn drain(&mut self) {
-        if let Some(console) = self.terminals.console() {
-            if rustix::io::ioctl_fionbio(console, true).is_err() {
-                return;
-            }
+        if let Some(console) = self.terminals.console()
+            && rustix::io::ioctl_fionbio(console, true).is_err()
+        {
+            return;
         }
         while self.terminals.output() {
             let Some(console) = self.terminals.console() else { return };
