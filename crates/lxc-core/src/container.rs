@@ -267,6 +267,9 @@ impl Container {
                 return Ok(());
             }
         }
+        if o.snapshots {
+            doomed.remove_snapshots(&self.dirs.run)?;
+        }
         let facts = crate::plan::hooks::for_disk(&self.config, &self.dirs, &self.name, &self.config_file);
         Ok(doomed.remove(&self.dirs.run, &facts.list, &facts.env)?)
     }
