@@ -206,7 +206,7 @@ impl fmt::Display for AutoMounts {
             Some(SysAuto::ReadWrite) => tokens.push("sys:rw".to_owned()),
         }
         tokens.extend(self.cgroup.map(|c| c.to_string()));
-        tokens.extend(self.shared.as_ref().map(|s| shared_text(s)));
+        tokens.extend(self.shared.as_ref().map(shared_text));
         f.write_str(&tokens.join(" "))
     }
 }
