@@ -74,6 +74,11 @@ pub fn init(settings: &Settings, lxcpath: &Path, name: Option<&str>) -> Result<(
     Ok(())
 }
 
+/// From now on nothing goes to standard error: it is nobody's.
+pub fn be_quiet() {
+    LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner).quiet = true;
+}
+
 fn filter(level: Option<LogLevel>) -> log::LevelFilter {
     match level.map(LogLevel::as_str) {
         Some("TRACE") => log::LevelFilter::Trace,

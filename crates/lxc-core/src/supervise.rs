@@ -1,8 +1,9 @@
-//! Handing a container over to a monitor of its own: what crosses from tool to `lxc-supervise`, and its answer.
+//! Handing a container over to its monitor, and the monitor's answer to whoever started it.
 //!
-//! The tool binds the command socket, so that two starts cannot both go on, and executes the monitor with three
-//! descriptors: the hand-over in sealed memory, the socket, and a socket for the answer. Nothing is forked that
-//! could hold a lock or a thread of a large program.
+//! Whoever starts binds the command socket first, so that two starts cannot both go on. A process with one thread
+//! (every tool of ours) then goes on as the monitor in a child ([`fork_monitor`]). A process with threads could
+//! leave a lock held for ever in such a child: it executes `lxc-supervise` ([`spawn`]) with three descriptors: the
+//! hand-over in sealed memory, the socket, and a socket for the answer.
 
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use lxc_host::cgroup::MonitorLease;
-use lxc_sys::clone::{Birth, Cloned, Request, clone};
+use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
 use lxc_sys::{Error as SysError, Op, memfd, proc, process, socket};
 
 use crate::config_file;
@@ -22,9 +23,9 @@ use crate::facts::Facts;
 use crate::lifecycle::{self, Job};
 use crate::log::{LogFile, Settings};
 use crate::plan::{self, StartPlan, Wish};
-use crate::start::StartError;
 use crate::start::leases::Leases;
 use crate::start::link::Report;
+use crate::start::{InStage, StartError};
 
 /// The descriptors of the monitor, by number.
 pub const HAND_OVER_FD: i32 = 3;
@@ -206,9 +207,14 @@ pub fn main() -> Result<(), SysError> {
     let hand_over = HandOver::decode(&bytes);
     let hand_over = hand_over.ok_or_else(|| SysError::new("read", "the hand-over", Errno::BADMSG))?;
     rustix::process::chdir("/").op("chdir", "/")?;
-    match prepare(hand_over, listener) {
-        Ok(Prepared { job, plan, leases }) => supervise(job, plan, leases, starter),
-        Err(error) => starter.answer(&Answer::Failed(Report::of("plan", &*error))),
+    let Starter(answer) = starter;
+    let kept = Starter(answer.try_clone().op("dup", "answer socket")?);
+    let forked = prepare(hand_over, listener).and_then(|Prepared { job, plan }| {
+        let session = || rustix::process::setsid().op("setsid", "").map(drop);
+        fork(job, plan, answer, session).map_err(Into::into)
+    });
+    if let Err(error) = forked {
+        kept.answer(&Answer::Failed(Report::of("plan", &*error)));
     }
     Ok(())
 }
@@ -216,7 +222,6 @@ pub fn main() -> Result<(), SysError> {
 struct Prepared {
     job: Job,
     plan: StartPlan,
-    leases: Leases,
 }
 
 fn prepare(hand_over: HandOver, listener: OwnedFd) -> Result<Prepared, Box<dyn std::error::Error>> {
@@ -233,13 +238,9 @@ fn prepare(hand_over: HandOver, listener: OwnedFd) -> Result<Prepared, Box<dyn s
         argv: hand_over.argv,
     };
     let plan = plan::plan(&loaded.config, &facts, &dirs, &wish).map_err(StartError::from)?;
-    let monitor = MonitorLease::begin(&facts.hierarchies, &plan.cgroup.names);
-    let monitor =
-        monitor.map_err(|source| StartError::Monitor { stage: "cgroups", source: source.into() })?;
-    let leases = Leases { monitor: Some(monitor), ..Leases::default() };
     let pidfile = hand_over.pidfile;
     let job = Job { wish, config: loaded.config, dirs, facts, listener, foreground: false, pidfile };
-    Ok(Prepared { job, plan, leases })
+    Ok(Prepared { job, plan })
 }
 
 /// `lxc.log.*` of the container, unless the command line said otherwise.
@@ -252,35 +253,101 @@ pub(crate) fn effective_log(given: &Settings, config: &lxc_config::Config) -> Se
     log
 }
 
-/// Leaves this process to its parent and goes on in a child, which is born in the monitor's own cgroup: moving a
-/// process there later would cost the kernel some ten milliseconds.
-fn supervise(job: Job, plan: StartPlan, mut leases: Leases, starter: Starter) {
-    let into = leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().ok().flatten().flatten();
-    let cloned = clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() });
-    match cloned {
-        Ok((Cloned::Monitor(_), _)) => process::leave(0),
-        Ok((Cloned::Guest(_), birth)) => {
-            rustix::process::setsid().ok();
-            if let Some(monitor) = &mut leases.monitor {
-                if birth == Birth::Requested {
-                    monitor.born_inside();
-                }
+/// The monitor's first cgroup: the others follow when the guest is at work.
+fn first_leases(job: &Job, plan: &StartPlan) -> Result<Leases, StartError> {
+    let monitor = MonitorLease::begin(&job.facts.hierarchies, &plan.cgroup.names);
+    let monitor = monitor
+        .map_err(|source| StartError::Monitor { stage: "cgroups", source: Box::new(source.into()) })?;
+    Ok(Leases { monitor: Some(monitor), ..Leases::default() })
+}
+
+/// Goes on as a monitor in a child, which is born in the monitor's own cgroup: moving a process there later would
+/// cost the kernel some ten milliseconds. In the child, `become_daemon` is called first.
+fn fork(
+    job: Job,
+    plan: StartPlan,
+    starter: OwnedFd,
+    become_daemon: impl FnOnce() -> Result<(), SysError>,
+) -> Result<Child, StartError> {
+    let mut leases = first_leases(&job, &plan)?;
+    let into =
+        leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
+    match clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() }).stage("monitor")? {
+        (Cloned::Monitor(child), _) => {
+            // They are the child's now.
+            if let Some(a) = leases.monitor.take() {
+                MonitorLease::keep(a)
             }
-            let mut starter = Some(starter);
-            let mut started = || {
-                if let Some(starter) = starter.take() {
-                    starter.answer(&Answer::Running);
-                }
-            };
-            if let Err(error) = lifecycle::run(job, plan, leases, &mut started) {
-                match starter {
-                    Some(starter) => starter.answer(&Answer::Failed(Report::of("start", &error))),
-                    None => log::error!("{}", chain(&error)),
-                }
-            }
+            Ok(child)
         }
-        Err(error) => starter.answer(&Answer::Failed(Report::of("monitor", &error))),
+        (Cloned::Guest(_), birth) => {
+            if let (Some(monitor), Birth::Requested) = (&mut leases.monitor, birth) {
+                monitor.born_inside();
+            }
+            let starter = Starter(starter);
+            match become_daemon() {
+                Ok(()) => supervise(job, plan, leases, starter),
+                Err(error) => starter.answer(&Answer::Failed(Report::of("monitor", &error))),
+            }
+            process::leave(0)
+        }
     }
+}
+
+fn supervise(job: Job, plan: StartPlan, leases: Leases, starter: Starter) {
+    let mut starter = Some(starter);
+    let mut started = || {
+        if let Some(starter) = starter.take() {
+            starter.answer(&Answer::Running);
+        }
+    };
+    if let Err(error) = lifecycle::run(job, plan, leases, &mut started) {
+        match starter {
+            Some(starter) => starter.answer(&Answer::Failed(Report::of("start", &error))),
+            None => log::error!("{}", chain(&error)),
+        }
+    }
+}
+
+/// The title by which others find monitors in `/proc/PID/cmdline`.
+fn title(lxcpath: &Path, name: &str) -> Vec<u8> {
+    [b"[lxc monitor] ", lxcpath.as_os_str().as_bytes(), b" ", name.as_bytes()].concat()
+}
+
+/// Makes a monitor of a child of this process, which must have one thread, and waits for its answer. This is what
+/// tools do; a library's caller may have threads, and gets a program of its own ([`spawn`]).
+///
+/// # Errors
+/// What went wrong before there was a monitor.
+pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
+    let (ours, theirs) = socket::seqpacket_pair().stage("monitor")?;
+    let title = title(&job.wish.lxcpath, &job.wish.name);
+    fork(job, plan, theirs, || {
+        rustix::process::setsid().op("setsid", "")?;
+        rustix::process::chdir("/").op("chdir", "/")?;
+        let null = null()?;
+        rustix::stdio::dup2_stdin(&null).op("dup2", "/dev/null")?;
+        rustix::stdio::dup2_stdout(&null).op("dup2", "/dev/null")?;
+        rustix::stdio::dup2_stderr(&null).op("dup2", "/dev/null")?;
+        process::close_inherited()?;
+        crate::log::be_quiet();
+        // Without the right to it the title stays the tool's: nothing depends on it but other people's scripts.
+        process::set_title(&title).ok();
+        Ok(())
+    })?;
+    receive_answer(&ours).stage("monitor")
+}
+
+fn null() -> Result<OwnedFd, SysError> {
+    use rustix::fs::{Mode, OFlags};
+    rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).op("open", "/dev/null")
+}
+
+fn receive_answer(sock: &OwnedFd) -> Result<Answer, SysError> {
+    let mut bytes = vec![0; 64 * 1024];
+    let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
+    let text = bytes.get(..got.len).unwrap_or_default();
+    Answer::decode(text).ok_or_else(|| SysError::new("monitor", "it ended without an answer", Errno::PIPE))
 }
 
 /// An error and its causes in one line, for the log.
@@ -295,30 +362,20 @@ fn chain(error: &dyn std::error::Error) -> String {
 pub fn spawn(program: &Path, hand_over: &HandOver, listener: &OwnedFd) -> Result<Answer, SysError> {
     let memory = memfd::sealed("lxc-hand-over", &hand_over.encode())?;
     let (ours, theirs) = socket::seqpacket_pair()?;
-    let null = rustix::fs::open(
-        "/dev/null",
-        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )
-    .op("open", "/dev/null")?;
+    let null = null()?;
     let file = process::c_string(program.as_os_str().as_bytes())?;
-    // The whole title in one argument: it is what others look for in /proc/PID/cmdline.
-    let title =
-        [b"[lxc monitor] ", hand_over.lxcpath.as_os_str().as_bytes(), b" ", hand_over.name.as_bytes()]
-            .concat();
-    let argv = [process::c_string(title)?];
+    // The whole title in one argument: so it stands in /proc/PID/cmdline.
+    let argv = [process::c_string(title(&hand_over.lxcpath, &hand_over.name))?];
     let env = std::env::vars_os()
         .map(|(n, v)| process::c_string([n.as_bytes(), b"=", v.as_bytes()].concat()))
         .collect::<Result<Vec<CString>, SysError>>()?;
     let fds = [null.as_fd(), null.as_fd(), null.as_fd(), memory.as_fd(), listener.as_fd(), theirs.as_fd()];
     let first = process::spawn(&process::Program { file: &file, argv: &argv, env: &env, fds: &fds })?;
     drop(theirs);
-    let mut bytes = vec![0; 64 * 1024];
-    let got = socket::receive(&ours, &mut bytes, RecvFlags::empty())?;
+    let answer = receive_answer(&ours);
     // The monitor is a child of this process, which leaves at once.
     process::wait(first)?;
-    let text = bytes.get(..got.len).unwrap_or_default();
-    Answer::decode(text).ok_or_else(|| SysError::new("monitor", "it ended without an answer", Errno::PIPE))
+    answer
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ fn main() -> ExitCode {
     match lxc_core::supervise::main() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[allow(clippy::print_stderr, reason = "it was started by hand: there is no other place to say so")]
+            #[allow(
+                clippy::print_stderr,
+                reason = "it was started by hand: there is no other place to say so"
+            )]
             {
                 eprintln!("lxc-supervise: {error}");
             }

@@ -13,8 +13,9 @@ use lxc_host::net::spec::{
     Admin, Empty, Gateway, GuestEnd, GuestName, HostEnd, HostName, Ipv4, Ipv6, Mac, Mtu, Origin, Subnet,
     Veth, VethMode,
 };
-use lxc_host::net::{Error, IfName, Lease, LinkSpec, Netlink, Wired, host, query, script};
+use lxc_host::net::{Error, Lease, LinkSpec, Netlink, Wired, host, query, script};
 use lxc_sys::ns::{self, NsFlags};
+use lxc_types::IfName;
 
 /// The calling thread's way through three network namespaces.
 struct Lab {

@@ -4,8 +4,8 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::{fmt, io};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus};
@@ -40,6 +40,15 @@ impl Exit {
 
     fn of(status: WaitStatus) -> Option<Exit> {
         status.exit_status().map(Exit::Exited).or_else(|| status.terminating_signal().map(Exit::Killed))
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Exited(code) => write!(f, "exited with status {code}"),
+            Exit::Killed(signal) => write!(f, "was killed by signal {signal}"),
+        }
     }
 }
 
@@ -315,6 +324,59 @@ pub fn open_fds() -> Result<Vec<RawFd>> {
     Ok(dir.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
 }
 
+/// Closes what this program was started with besides the standard streams: descriptors without close-on-exec.
+/// Those that it has opened itself all have it.
+///
+/// # Errors
+/// That of reading `/proc/self/fd`.
+pub fn close_inherited() -> Result<()> {
+    for fd in open_fds()? {
+        // SAFETY: F_GETFD only asks; a closed number fails.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if fd > 2 && flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+            // SAFETY: no value of this program owns a descriptor without close-on-exec.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the command line that `/proc/PID/cmdline` shows. The new one stays in memory for good.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_RESOURCE`.
+pub fn set_title(title: &[u8]) -> Result<()> {
+    let stat = crate::proc::read("/proc/self/stat")?;
+    // The name, second, is in parentheses and may hold anything.
+    let after = stat.iter().rposition(|b| *b == b')').map_or(0, |at| at + 1);
+    let text = String::from_utf8_lossy(stat.get(after..).unwrap_or_default());
+    let fields: Vec<u64> = text.split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+    // By the numbers of proc(5), where the state, first here, is the third.
+    let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
+    let line: &'static [u8] = Box::leak([title, &[0]].concat().into_boxed_slice());
+    let begin = line.as_ptr() as u64;
+    // SAFETY: asks for the end of the heap, moves nothing.
+    let brk = unsafe { libc::sbrk(0) } as u64;
+    let map = rustix::process::PrctlMmMap {
+        start_code: field(26),
+        end_code: field(27),
+        start_stack: field(28),
+        start_data: field(45),
+        end_data: field(46),
+        start_brk: field(47),
+        brk,
+        arg_start: begin,
+        arg_end: begin + line.len() as u64,
+        env_start: field(50),
+        env_end: field(51),
+        auxv: std::ptr::null_mut(),
+        auxv_size: 0,
+        exe_fd: -1,
+    };
+    // SAFETY: all addresses are the kernel's own, but for the command line, which is never freed.
+    unsafe { rustix::process::configure_virtual_memory_map(&map) }.op("prctl", "PR_SET_MM_MAP")
+}
+
 /// Takes ownership of a descriptor that the program was started with.
 ///
 /// # Errors
@@ -327,8 +389,25 @@ pub fn inherited_fd(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Gives the memory that the C library's allocator holds free back to the kernel.
-pub fn trim_heap() {
+/// Gives memory that is not used now back to the kernel: what the C library's allocator holds free, and what
+/// deeper calls have left on the stack. For a process that has done its great work and now waits.
+pub fn trim_memory() {
+    trim_stack();
+    trim_heap();
+}
+
+fn trim_stack() {
+    const PAGE: usize = 4096;
+    const DEPTH: usize = 256 * 1024;
+    let mark = 0u8;
+    let top = (std::ptr::from_ref(&mark) as usize & !(PAGE - 1)).saturating_sub(PAGE);
+    // SAFETY: below the stack pointer, with a page's distance for this call's own needs, nothing is alive; and
+    // the kernel keeps a megabyte below the stack free of other mappings (stack_guard_gap), so the range holds
+    // dead stack or nothing.
+    unsafe { libc::madvise((top - DEPTH) as *mut libc::c_void, DEPTH, libc::MADV_DONTNEED) };
+}
+
+fn trim_heap() {
     // SAFETY: touches only memory that is free.
     #[cfg(target_env = "gnu")]
     unsafe {

@@ -158,11 +158,21 @@ impl Procfs {
     /// # Errors
     /// `ENOENT` when this thread is not in the pid namespace of this procfs.
     pub fn this_thread(&self) -> Result<String> {
-        const LINK: &str = "thread-self";
-        let target =
-            rustix::fs::readlinkat(&self.root, LINK, Vec::new()).op("readlink", "/proc/thread-self")?;
-        let target = target.into_string().map_err(|_| Errno::ILSEQ).op("readlink", "/proc/thread-self")?;
-        Ok(target)
+        self.link("thread-self")
+    }
+
+    /// The directory of the calling process, as a path to be given to [`Procfs::open`].
+    ///
+    /// # Errors
+    /// `ENOENT` when this process is not in the pid namespace of this procfs.
+    pub fn this_process(&self) -> Result<String> {
+        self.link("self")
+    }
+
+    fn link(&self, name: &str) -> Result<String> {
+        let shown = || format!("/proc/{name}");
+        let target = rustix::fs::readlinkat(&self.root, name, Vec::new()).op("readlink", shown())?;
+        target.into_string().map_err(|_| Errno::ILSEQ).op("readlink", shown())
     }
 
     /// Whether this procfs is out of everybody's reach.

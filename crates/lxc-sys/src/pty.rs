@@ -44,15 +44,23 @@ impl Pair {
         Pair::of(rustix::fs::openat(devpts, "ptmx", flags, Mode::empty()).op("open", "pts/ptmx")?)
     }
 
-    /// Unlocks, and opens the other end through the controller: by `TIOCGPTPEER`, which no mount over
-    /// `/dev/pts` can divert. It is as old as the oldest kernel we run on.
+    /// Unlocks, and opens the other end.
     fn of(controller: OwnedFd) -> Result<Pair> {
         rustix::pty::unlockpt(&controller).op("unlockpt", "ptmx")?;
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let terminal = rustix::pty::ioctl_tiocgptpeer(&controller, flags).op("TIOCGPTPEER", "ptmx")?;
+        let terminal = terminal_of(&controller)?;
         let number = number(&controller)?;
         Ok(Pair { controller, terminal, number })
     }
+}
+
+/// Opens the other end of a controller: by `TIOCGPTPEER`, which no mount over `/dev/pts` can divert. It is as old
+/// as the oldest kernel we run on.
+///
+/// # Errors
+/// `ENOTTY` if it is no controller, `EIO` if it is locked.
+pub fn terminal_of(controller: impl AsFd) -> Result<OwnedFd> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    rustix::pty::ioctl_tiocgptpeer(controller, flags).op("TIOCGPTPEER", "ptmx")
 }
 
 /// Which terminal of its devpts a controller belongs to.

@@ -1,8 +1,9 @@
 //! Unix sockets that carry descriptors and credentials.
+#![allow(unsafe_code)]
 
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -45,7 +46,7 @@ pub fn listen_abstract(name: &[u8], backlog: i32) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Connects to an abstract stream socket; the peer gets this process's credentials with each message.
+/// Connects to an abstract stream socket.
 ///
 /// # Errors
 /// `ECONNREFUSED` when nobody listens there.
@@ -54,7 +55,6 @@ pub fn connect_abstract(name: &[u8]) -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
     let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
         .op("socket", "unix")?;
-    sockopt::set_socket_passcred(&fd, true).op("setsockopt(SO_PASSCRED)", "unix")?;
     rustix::net::connect(&fd, &address).op("connect", format!("@{}", String::from_utf8_lossy(name)))?;
     Ok(fd)
 }
@@ -65,6 +65,32 @@ pub fn connect_abstract(name: &[u8]) -> Result<OwnedFd> {
 /// That of setsockopt(2).
 pub fn set_receive_timeout(fd: impl AsFd, timeout: Option<Duration>) -> Result<()> {
     sockopt::set_socket_timeout(fd, sockopt::Timeout::Recv, timeout).op("setsockopt(SO_RCVTIMEO)", "unix")
+}
+
+/// The user and group id of the process that connected, or of the one that listens.
+///
+/// The process id beside them is 0 for a process outside of this pid namespace, which rustix's type cannot hold.
+///
+/// # Errors
+/// That of getsockopt(2).
+pub fn peer_ids(fd: impl AsFd) -> Result<(u32, u32)> {
+    let mut who = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or_default();
+    // SAFETY: the kernel writes at most `length` bytes, the size of `who`; both live through the call.
+    let done = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut who).cast(),
+            &raw mut length,
+        )
+    };
+    if done < 0 {
+        let errno = Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO);
+        return Err(Error::new("getsockopt(SO_PEERCRED)", "unix", errno));
+    }
+    Ok((who.uid, who.gid))
 }
 
 /// Sends `bytes` with descriptors in one message.
@@ -80,8 +106,29 @@ pub fn send(fd: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<usize
     if !fds.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(fds));
     }
+    send_with(fd.as_fd(), bytes, &mut control)
+}
+
+/// Sends `bytes` with this process's credentials, for a peer that reads them from the message.
+///
+/// # Errors
+/// That of sendmsg(2); `EPIPE` instead of a signal when the peer is gone.
+pub fn send_credentials(fd: impl AsFd, bytes: &[u8]) -> Result<usize> {
+    use rustix::process::{getgid, getpid, getuid};
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let who = UCred { pid: getpid(), uid: getuid(), gid: getgid() };
+    control.push(SendAncillaryMessage::ScmCredentials(who));
+    send_with(fd.as_fd(), bytes, &mut control)
+}
+
+fn send_with(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    control: &mut SendAncillaryBuffer<'_, '_, '_>,
+) -> Result<usize> {
     loop {
-        match rustix::net::sendmsg(fd.as_fd(), &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
+        match rustix::net::sendmsg(fd, &[IoSlice::new(bytes)], control, SendFlags::NOSIGNAL) {
             Err(Errno::INTR) => {}
             other => return other.op("sendmsg", "unix"),
         }
@@ -95,8 +142,6 @@ pub struct Received {
     pub len: usize,
     /// Descriptors, close-on-exec.
     pub fds: Vec<OwnedFd>,
-    /// Who sent it, when the receiving socket has `SO_PASSCRED`.
-    pub credentials: Option<UCred>,
 }
 
 /// Receives one message.
@@ -104,7 +149,7 @@ pub struct Received {
 /// # Errors
 /// That of recvmsg(2).
 pub fn receive(fd: impl AsFd, buffer: &mut [u8], flags: RecvFlags) -> Result<Received> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS), ScmCredentials(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut iov = [IoSliceMut::new(buffer)];
     let message = loop {
@@ -115,10 +160,8 @@ pub fn receive(fd: impl AsFd, buffer: &mut [u8], flags: RecvFlags) -> Result<Rec
     };
     let mut received = Received { len: message.bytes, ..Received::default() };
     for item in control.drain() {
-        match item {
-            RecvAncillaryMessage::ScmRights(fds) => received.fds.extend(fds),
-            RecvAncillaryMessage::ScmCredentials(who) => received.credentials = Some(who),
-            _ => {}
+        if let RecvAncillaryMessage::ScmRights(fds) = item {
+            received.fds.extend(fds);
         }
     }
     Ok(received)
@@ -138,6 +181,18 @@ mod tests {
         assert_eq!((&buffer[..got.len], got.fds.len()), (&b"hello"[..], 1));
         drop(a);
         assert_eq!(receive(&b, &mut buffer, RecvFlags::empty()).unwrap().len, 0);
+    }
+
+    #[test]
+    fn the_peer_is_known() {
+        let (a, b) = seqpacket_pair().unwrap();
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        assert_eq!(peer_ids(&a).unwrap(), own);
+        // Who did not ask for credentials gets none.
+        send_credentials(&a, b"x").unwrap();
+        assert_eq!(receive(&b, &mut [0; 4], RecvFlags::empty()).unwrap().len, 1);
+        let file = crate::memfd::sealed("x", b"").unwrap();
+        assert_eq!(peer_ids(&file).unwrap_err().errno(), Errno::NOTSOCK);
     }
 
     #[test]

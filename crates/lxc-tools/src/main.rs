@@ -30,5 +30,10 @@ mod wait;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "faults")]
+    if std::env::var_os("LXC_RS_FAULT").is_some_and(|wanted| wanted == "list") {
+        let points = lxc_core::fault::POINTS.join("\n") + "\n";
+        return ExitCode::from(u8::from(output::write(points.as_bytes()).is_err()));
+    }
     ExitCode::from(applet::run(std::env::args_os().collect()))
 }

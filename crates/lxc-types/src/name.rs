@@ -71,6 +71,28 @@ impl IfName {
         &self.0
     }
 
+    /// `veth` and six letters or digits, chosen by `random` bytes: 57 thousand million names.
+    pub fn veth(random: [u8; 6]) -> Self {
+        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        let tail = random.iter().filter_map(|b| ALPHABET.get(usize::from(*b) % ALPHABET.len()));
+        IfName("veth".chars().chain(tail.map(|b| char::from(*b))).collect())
+    }
+
+    /// `eth0`, `eth1`, …
+    pub fn ethernet(number: u32) -> Self {
+        IfName(format!("eth{number}"))
+    }
+
+    /// `eth%d`: lets the kernel take the first of `eth0`, `eth1`, … that is free.
+    pub fn ethernet_pattern() -> Self {
+        IfName("eth%d".to_owned())
+    }
+
+    /// Whether the kernel replaces a part of the name (`eth%d`) by a free number.
+    pub fn is_pattern(&self) -> bool {
+        self.0.contains('%')
+    }
+
     /// Like parsing, but a name that is too long loses its end, as in upstream's config reader.
     ///
     /// # Errors

@@ -92,9 +92,11 @@ ip link add lxcbr0 type bridge
 ip addr add 10.0.3.1/24 dev lxcbr0
 ip link set lxcbr0 up
 mount --make-rshared /
+# Part of the bed from the first look on.
+sleep 2147483647 >/dev/null &
+until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done
 echo ready
 exec >/dev/null
-sleep 2147483647 &
 set +e
 while :; do wait; done
 "#;

@@ -154,8 +154,16 @@ fn enter(
         }
     }
     let wanted = inside.options.namespaces.map_or(NsFlags::all(), namespaces::flags);
+    let here = std::env::current_dir();
     for (kind, fd) in inside.context.namespaces.iter().filter(|(kind, _)| wanted.contains(*kind)) {
         step("namespaces", ns::enter(fd, *kind))?;
+    }
+    if inside.context.mounts_entered(wanted) {
+        // The same directory by name if there is one; entering the mounts has led to their root.
+        if let Err(e) = here.op("getcwd", "").and_then(|dir| rustix::process::chdir(&dir).op("chdir", &dir)) {
+            log::debug!("{e}");
+            step("directory", rustix::process::chdir("/").op("chdir", "/"))?;
+        }
     }
     let (cloned, _) = step("fork", clone(&Request { sibling: true, ..Request::default() }))?;
     match cloned {
@@ -180,9 +188,7 @@ fn become_program(
     sock: &OwnedFd,
 ) -> Result<std::convert::Infallible, Failed> {
     let Inside { context, options, .. } = *inside;
-    let mount_entered =
-        context.namespaces.iter().any(|(kind, _)| *kind == NsFlags::MNT && entered.contains(*kind));
-    if options.remount_sys_proc && !mount_entered {
+    if options.remount_sys_proc && !context.mounts_entered(entered) {
         step("remount", remount())?;
     }
     // What the container mounted on /proc is not trusted: labels are written through a procfs of our own.
@@ -207,10 +213,10 @@ fn become_program(
     if let Some(label) = label(context, options) {
         step("label", lxc_host::lsm::guest::label(guest, &attributes, &label, When::Now))?;
     }
-    if !options.elevated.lsm {
-        if let Some(seccomp) = &context.seccomp {
-            step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
-        }
+    if !options.elevated.lsm
+        && let Some(seccomp) = &context.seccomp
+    {
+        step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
     }
     let change = user_entered || options.uid.is_some() || options.gid.is_some();
     if change {

@@ -125,10 +125,11 @@ impl Relay {
             if self.ended.is_none() {
                 self.ended = child.try_wait()?;
             }
-            if let Some(exit) = self.ended {
-                if self.output.is_empty() && (self.output.ended || !self.has_output()) {
-                    return Ok(exit);
-                }
+            if let Some(exit) = self.ended
+                && self.output.is_empty()
+                && (self.output.ended || !self.has_output())
+            {
+                return Ok(exit);
             }
             self.wait_and_move(stdin, stdout, signals)?;
         }

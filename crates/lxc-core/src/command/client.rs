@@ -106,7 +106,7 @@ impl Client {
         let connection = self.connect()?;
         let length = i32::try_from(payload.len()).unwrap_or(i32::MAX);
         let header = RequestHeader { cmd: cmd as i32, length, data }.encode();
-        gone(cmd, socket::send(&connection, &header, &[]))?;
+        gone(cmd, socket::send_credentials(&connection, &header))?;
         if !payload.is_empty() {
             gone(cmd, socket::send(&connection, payload, &[]))?;
         }
@@ -264,7 +264,7 @@ impl Client {
             };
             socket::set_receive_timeout(&connection, Some(Duration::from_secs(1)))?;
             let header = RequestHeader { cmd: cmd as i32, length: 0, data: 0 }.encode();
-            socket::send(&connection, &header, &[])?;
+            socket::send_credentials(&connection, &header)?;
             let mut bytes = vec![0; HEADER + wire::MAX_PAYLOAD];
             let mut got = 0;
             loop {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -62,9 +61,14 @@ impl Container {
     /// [`Error::AlreadyRunning`]; the first failure of the start otherwise, with its causes.
     pub fn start(&mut self, o: &StartOptions) -> Result<Started> {
         let listener = self.bind()?;
+        let log = supervise::effective_log(&o.log, &self.config);
+        if log != o.log {
+            crate::log::init(&log, &self.lxcpath, Some(&self.name))?;
+        }
         match o.run {
-            Run::Daemon => self.start_daemon(o, &listener),
-            Run::Foreground => {
+            // Only a process with one thread can go on in a child of its own.
+            Run::Daemon if !lxc_sys::clone::is_single_threaded() => self.start_detached(o, &listener),
+            Run::Daemon | Run::Foreground => {
                 let facts = crate::facts::Facts::gather(&self.dirs, self.config.cgroup.relative)
                     .map_err(StartError::from)?;
                 let wish = self.wish(o);
@@ -75,9 +79,12 @@ impl Container {
                     dirs: self.dirs.clone(),
                     facts,
                     listener,
-                    foreground: true,
+                    foreground: o.run == Run::Foreground,
                     pidfile: o.pidfile.clone(),
                 };
+                if o.run == Run::Daemon {
+                    return started(supervise::fork_monitor(job, plan)?);
+                }
                 Ok(Started::Foreground(lifecycle::run(job, plan, Leases::default(), &mut || {})?))
             }
         }
@@ -104,27 +111,15 @@ impl Container {
         }
     }
 
-    /// Takes the command socket: who has it may start the container. The monitor of the run before may be about
-    /// to end: it has announced STOPPED, and only clears away what nobody sees.
+    /// Takes the command socket: who has it may start the container.
     fn bind(&self) -> Result<std::os::fd::OwnedFd> {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        let name = socket_name(&self.lxcpath, &self.name);
-        let begin = Instant::now();
-        loop {
-            match socket::listen_abstract(&name, 100) {
-                Err(e) if e.errno() == Errno::ADDRINUSE => {}
-                other => return Ok(other?),
-            }
-            let client = self.client().with_timeout(Duration::from_millis(200));
-            let ending = matches!(client.state(), Ok(lxc_types::State::Stopped));
-            if !ending || begin.elapsed() > PATIENCE {
-                return Err(Error::AlreadyRunning);
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        match socket::listen_abstract(&socket_name(&self.lxcpath, &self.name), 100) {
+            Err(e) if e.errno() == Errno::ADDRINUSE => Err(Error::AlreadyRunning),
+            other => Ok(other?),
         }
     }
 
-    fn start_daemon(&self, o: &StartOptions, listener: &std::os::fd::OwnedFd) -> Result<Started> {
+    fn start_detached(&self, o: &StartOptions, listener: &std::os::fd::OwnedFd) -> Result<Started> {
         const PROGRAM: &str = "libexec/lxc/lxc-supervise";
         let program = self
             .dirs
@@ -140,9 +135,13 @@ impl Container {
             log: o.log.clone(),
             config: self.document.flatten(),
         };
-        match supervise::spawn(&program, &hand_over, listener)? {
-            Answer::Running => Ok(Started::Daemon),
-            Answer::Failed(report) => Err(Error::Reported(report.into_error())),
-        }
+        started(supervise::spawn(&program, &hand_over, listener)?)
+    }
+}
+
+fn started(answer: Answer) -> Result<Started> {
+    match answer {
+        Answer::Running => Ok(Started::Daemon),
+        Answer::Failed(report) => Err(Error::Reported(report.into_error())),
     }
 }

@@ -20,7 +20,7 @@ struct Connection {
     out_fds: Vec<OwnedFd>,
     /// What happens when all is written.
     then: Then,
-    allowed: Option<bool>,
+    allowed: bool,
 }
 
 /// What becomes of a connection after its answer.
@@ -62,9 +62,7 @@ impl Clients {
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
                 Err(_) => return,
             };
-            if rustix::net::sockopt::set_socket_passcred(&fd, true).is_err() {
-                continue;
-            }
+            let allowed = may_ask(fd.as_fd());
             let number = self.next;
             self.next = self.next.wrapping_add(1) & 0x00ff_ffff;
             if poll.add(&fd, Token::Client(number)).is_ok() {
@@ -74,7 +72,7 @@ impl Clients {
                     out: VecDeque::new(),
                     out_fds: Vec::new(),
                     then: Then::Close,
-                    allowed: None,
+                    allowed,
                 };
                 self.connections.insert(number, connection);
             }
@@ -91,9 +89,9 @@ impl Clients {
         }
         let refused = match connection.request() {
             Ok(None) => return Incoming::Nothing,
-            Ok(Some(request)) if connection.allowed == Some(true) => return Incoming::Request(request),
+            Ok(Some(request)) if connection.allowed => return Incoming::Request(request),
             Ok(Some(_)) => Errno::PERM,
-            Err(_) if connection.allowed != Some(true) => Errno::PERM,
+            Err(_) if !connection.allowed => Errno::PERM,
             Err(Refusal::Unknown) => Errno::NOSYS,
             Err(Refusal::Invalid) => Errno::INVAL,
         };
@@ -145,11 +143,6 @@ impl Clients {
     pub fn close(&mut self, number: u32) {
         self.connections.remove(&number);
     }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.connections.len()
-    }
 }
 
 impl Connection {
@@ -166,24 +159,15 @@ impl Connection {
         }
         // Descriptors where none are expected are closed here.
         drop(got.fds);
-        if self.allowed.is_none() {
-            self.allowed = Some(self.may_ask(got.credentials));
-        }
         self.read.extend_from_slice(&buffer[..got.len]);
         Ok(true)
-    }
-
-    fn may_ask(&self, credentials: Option<rustix::net::UCred>) -> bool {
-        let who = credentials.or_else(|| rustix::net::sockopt::socket_peercred(&self.fd).ok());
-        let Some(who) = who else { return false };
-        who.uid.is_root() || (who.uid == rustix::process::getuid() && who.gid == rustix::process::getgid())
     }
 
     fn request(&mut self) -> Result<Option<Request>, Refusal> {
         let Some(head) = self.read.first_chunk::<HEADER>() else { return Ok(None) };
         let header = RequestHeader::decode(head);
         let length = header.payload_len()?;
-        if self.allowed == Some(true) && self.read.len() < HEADER + length {
+        if self.allowed && self.read.len() < HEADER + length {
             return Ok(None);
         }
         let payload = self.read.get(HEADER..HEADER + length).unwrap_or_default();
@@ -209,6 +193,13 @@ impl Connection {
         }
         Ok(true)
     }
+}
+
+/// Whether who connected is root or the monitor's own user. Upstream reads the same of each message; whoever sends
+/// can be another process than who connected only with the consent of both.
+fn may_ask(connection: BorrowedFd<'_>) -> bool {
+    let Ok((uid, gid)) = socket::peer_ids(connection) else { return false };
+    uid == 0 || (uid == rustix::process::getuid().as_raw() && gid == rustix::process::getgid().as_raw())
 }
 
 /// Makes the listening socket fit for the monitor's loop.

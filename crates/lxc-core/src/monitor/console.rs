@@ -65,7 +65,16 @@ impl Drop for Peer {
 #[derive(Debug)]
 struct Tty {
     fd: OwnedFd,
-    holder: Option<u32>,
+    holder: Option<Holder>,
+}
+
+/// Who was handed a tty.
+#[derive(Debug)]
+struct Holder {
+    client: u32,
+    /// The other end, open as long as the tty is held: the client is not to be hung up on between one login and
+    /// the next, nor before the first. `None` where it cannot be opened any more.
+    _terminal: Option<OwnedFd>,
 }
 
 /// The monitor's ends of all terminals.
@@ -133,10 +142,10 @@ impl Terminals {
 
     /// The foreground terminal changed its size.
     pub fn resized(&self) {
-        if let (Some(console), Some(peer)) = (&self.console, &self.peer) {
-            if let Ok(size) = rustix::termios::tcgetwinsize(&peer.fd) {
-                rustix::termios::tcsetwinsize(console, size).ok();
-            }
+        if let (Some(console), Some(peer)) = (&self.console, &self.peer)
+            && let Ok(size) = rustix::termios::tcgetwinsize(&peer.fd)
+        {
+            rustix::termios::tcsetwinsize(console, size).ok();
         }
     }
 
@@ -206,7 +215,7 @@ impl Terminals {
         let at = at.ok_or(Taken)?;
         let tty = self.ttys.get_mut(at).ok_or(Taken)?;
         let fd = tty.fd.try_clone().map_err(|_| Taken)?;
-        tty.holder = Some(client);
+        tty.holder = Some(Holder { client, _terminal: lxc_sys::pty::terminal_of(&tty.fd).ok() });
         Ok((fd, i32::try_from(at + 1).unwrap_or(i32::MAX)))
     }
 
@@ -228,7 +237,7 @@ impl Terminals {
             self.proxy = None;
         }
         for tty in &mut self.ttys {
-            if tty.holder == Some(client) {
+            if tty.holder.as_ref().is_some_and(|holder| holder.client == client) {
                 tty.holder = None;
             }
         }
@@ -328,11 +337,11 @@ impl Log {
         if self.rotate {
             let mut old = self.path.clone().into_os_string();
             old.push(".1");
-            if std::fs::rename(&self.path, &old).is_ok() {
-                if let Ok(new) = Log::open(&self.path, self.limit, self.rotate) {
-                    *self = new;
-                    return;
-                }
+            if std::fs::rename(&self.path, &old).is_ok()
+                && let Ok(new) = Log::open(&self.path, self.limit, self.rotate)
+            {
+                *self = new;
+                return;
             }
         }
         self.begin_anew();
@@ -390,7 +399,12 @@ mod tests {
         let a = lxc_sys::pty::Pair::open().unwrap().controller;
         let b = lxc_sys::pty::Pair::open().unwrap().controller;
         let mut terminals = Terminals::new(None, vec![a, b]);
-        assert_eq!(terminals.hand_out(-1, 1).unwrap().1, 1);
+        let (held, number) = terminals.hand_out(-1, 1).unwrap();
+        assert_eq!(number, 1);
+        // Nobody in the container has it open: all the same it is not hung up.
+        let mut fds = [rustix::event::PollFd::new(&held, rustix::event::PollFlags::IN)];
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        assert_eq!(rustix::event::poll(&mut fds, Some(&now)), Ok(0));
         assert_eq!(terminals.hand_out(2, 2).unwrap().1, 2);
         assert_eq!(terminals.hand_out(-1, 3).unwrap_err(), Taken);
         assert_eq!(terminals.hand_out(7, 3).unwrap_err(), Taken);

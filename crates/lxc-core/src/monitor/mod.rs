@@ -8,6 +8,7 @@ pub mod console;
 pub mod poll;
 mod requests;
 
+use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,16 @@ impl Outcome {
             Exit::Killed(libc_sighup) if libc_sighup == SIGHUP && own_pid_namespace => Outcome::Rebooting,
             Exit::Killed(signal) if signal == SIGINT && own_pid_namespace => Outcome::Halted,
             Exit::Killed(signal) => Outcome::Killed(signal),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Exited(_) | Outcome::Killed(_) => f.write_str("the container has ended"),
+            Outcome::Halted => f.write_str("the container was shut down"),
+            Outcome::Rebooting => f.write_str("the container reboots"),
         }
     }
 }
@@ -147,12 +158,6 @@ impl Door {
         self.announcer.exit(exit);
     }
 
-    /// Closes all connections: whoever waits for the end reads it now.
-    pub fn close(&mut self) {
-        self.clients = Clients::default();
-        self.waiters.clear();
-    }
-
     /// The container has stopped. Those that wait for the end go on waiting; they read it when the monitor
     /// closes their connections, after the last hook.
     pub fn announce_stop(&mut self) {
@@ -245,10 +250,11 @@ impl Monitor<'_> {
             Token::Console => self.on_console(ready),
             Token::Peer => {
                 let peer = self.terminals.peer().map(AsFd::as_fd);
-                if ready.hung_up && !ready.readable {
-                    if let Some(peer) = peer {
-                        self.door.poll.remove(peer);
-                    }
+                if ready.hung_up
+                    && !ready.readable
+                    && let Some(peer) = peer
+                {
+                    self.door.poll.remove(peer);
                 }
                 self.terminals.typed();
             }
@@ -319,10 +325,10 @@ impl Monitor<'_> {
 
     /// After init's end: what is still in the console goes where it belongs.
     fn drain(&mut self) {
-        if let Some(console) = self.terminals.console() {
-            if rustix::io::ioctl_fionbio(console, true).is_err() {
-                return;
-            }
+        if let Some(console) = self.terminals.console()
+            && rustix::io::ioctl_fionbio(console, true).is_err()
+        {
+            return;
         }
         while self.terminals.output() {
             let Some(console) = self.terminals.console() else { return };

@@ -68,12 +68,11 @@ impl Monitor<'_> {
         if let Err(e) = self.init.signal(self.answers.stop_signal) {
             return self.door.clients.answer(number, Reply::errno(e.errno()), Then::Close, &self.door.poll);
         }
-        if self.door.state == State::Frozen || self.door.state == State::Freezing {
-            if let Some(dir) = self.cgroup.as_deref().and_then(PayloadLease::freezer) {
-                if let Err(e) = lxc_host::cgroup::freezer::begin_thaw(dir) {
-                    log::warn!("{e}");
-                }
-            }
+        if (self.door.state == State::Frozen || self.door.state == State::Freezing)
+            && let Some(dir) = self.cgroup.as_deref().and_then(PayloadLease::freezer)
+            && let Err(e) = lxc_host::cgroup::freezer::begin_thaw(dir)
+        {
+            log::warn!("{e}");
         }
         self.door.clients.hold(number);
     }
@@ -98,13 +97,12 @@ impl Monitor<'_> {
                 return self.door.clients.answer(number, refused, Then::Close, &self.door.poll);
             }
         };
-        if tty == 0 {
-            if let Some(proxy) = self.terminals.proxy() {
-                if self.door.poll.add(proxy, Token::Proxy).is_err() {
-                    self.terminals.free(number);
-                    return self.door.clients.close(number);
-                }
-            }
+        if tty == 0
+            && let Some(proxy) = self.terminals.proxy()
+            && self.door.poll.add(proxy, Token::Proxy).is_err()
+        {
+            self.terminals.free(number);
+            return self.door.clients.close(number);
         }
         self.door.clients.answer(number, reply, Then::Keep, &self.door.poll);
     }

@@ -35,6 +35,13 @@ pub struct InitPlan {
     pub core_scheduling: bool,
 }
 
+impl InitPlan {
+    /// The program and its arguments in one line, for people.
+    pub fn command(&self) -> String {
+        self.argv.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+}
+
 const PER_LINUX: u32 = 0;
 const PER_LINUX32: u32 = 8;
 

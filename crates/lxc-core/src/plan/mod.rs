@@ -75,8 +75,7 @@ pub enum PlanError {
         /// Where it was written.
         origin: String,
         /// Why.
-        #[source]
-        source: lxc_host::storage::Error,
+        source: Box<lxc_host::storage::Error>,
     },
     /// A seccomp policy that cannot be used.
     #[error("{0}")]

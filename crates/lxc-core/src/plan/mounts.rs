@@ -98,7 +98,7 @@ fn storage_of(source: &lxc_config::Sourced<lxc_config::config::RootfsSource>) ->
     let fail = |e| PlanError::Rootfs {
         path: source.value.path.clone(),
         origin: source.origin.to_string(),
-        source: e,
+        source: Box::new(e),
     };
     let found = Source { kind, path: PathBuf::from(&source.value.path) };
     let backend = storage::open(&found).map_err(fail)?;

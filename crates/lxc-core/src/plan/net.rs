@@ -52,8 +52,8 @@ fn link(device: &NetDevice) -> Result<LinkPlan, PlanError> {
             }
             host::LinkSpec::Veth(host::Veth {
                 origin,
-                host: host_end(device, veth, &refuse)?,
-                guest: guest_end(device, &refuse)?,
+                host: host_end(device, veth),
+                guest: guest_end(device),
                 hwaddr: mac(device, &refuse)?,
                 mtu: device.mtu.map_or(host::Mtu::OfLink, host::Mtu::Fixed),
                 rx_queues: veth.rx_queues,
@@ -84,10 +84,6 @@ fn admin(device: &NetDevice) -> host::Admin {
 
 type Refuse<'a> = &'a dyn Fn(&str) -> PlanError;
 
-fn name(text: &str, refuse: Refuse<'_>) -> Result<lxc_host::net::IfName, PlanError> {
-    text.parse().map_err(|_| refuse(&format!("\"{text}\" is no interface name")))
-}
-
 fn mac(device: &NetDevice, refuse: Refuse<'_>) -> Result<Option<host::Mac>, PlanError> {
     let Some(hwaddr) = &device.hwaddr else { return Ok(None) };
     let bytes = hwaddr
@@ -97,36 +93,32 @@ fn mac(device: &NetDevice, refuse: Refuse<'_>) -> Result<Option<host::Mac>, Plan
     Ok(Some(host::Mac(bytes)))
 }
 
-fn host_end(
-    device: &NetDevice,
-    veth: &lxc_config::config::Veth,
-    refuse: Refuse<'_>,
-) -> Result<host::HostEnd, PlanError> {
+fn host_end(device: &NetDevice, veth: &lxc_config::config::Veth) -> host::HostEnd {
     let v4 = veth.ipv4_routes.iter().map(|r| (r.value.network.into(), r.value.prefix));
     let v6 = veth.ipv6_routes.iter().map(|r| (r.value.network.into(), r.value.prefix));
-    Ok(host::HostEnd {
+    host::HostEnd {
         name: match &veth.pair {
-            Some(pair) => host::HostName::Fixed(name(&pair.value, refuse)?),
+            Some(pair) => host::HostName::Fixed(pair.value.clone()),
             None => host::HostName::Random,
         },
-        link: device.link.as_ref().map(|l| name(&l.value, refuse)).transpose()?,
+        link: device.link.as_ref().map(|l| l.value.clone()),
         mode: match veth.mode {
             VethMode::Bridge => host::VethMode::Bridge,
             VethMode::Router => host::VethMode::Router,
         },
         routes: v4.chain(v6).map(|(address, prefix)| host::Subnet { address, prefix }).collect(),
-    })
+    }
 }
 
-fn guest_end(device: &NetDevice, refuse: Refuse<'_>) -> Result<host::GuestEnd, PlanError> {
-    Ok(host::GuestEnd {
-        name: host::GuestName::of(device.name.as_ref().map(|n| name(&n.value, refuse)).transpose()?),
+fn guest_end(device: &NetDevice) -> host::GuestEnd {
+    host::GuestEnd {
+        name: host::GuestName::of(device.name.as_ref().map(|n| n.value.clone())),
         admin: admin(device),
         ipv4: device.ipv4.iter().map(|a| ipv4(&a.value)).collect(),
         ipv6: device.ipv6.iter().map(|a| ipv6(&a.value)).collect(),
         ipv4_gateway: device.ipv4_gateway.as_ref().map(|g| gateway(&g.value)),
         ipv6_gateway: device.ipv6_gateway.as_ref().map(|g| gateway(&g.value)),
-    })
+    }
 }
 
 fn ipv4(a: &Ipv4Interface) -> host::Ipv4 {

@@ -78,7 +78,7 @@ pub fn run(guest: &InGuest, link: Link<GuestEnd, IdentityStage>, cradle: Cradle<
     let plan = cradle.plan;
     // The monitor's death is the guest's, from the first moment. A monitor that died before this is found
     // dead at the link.
-    let _ = die_with_monitor();
+    die_with_monitor().ok();
     let mut setup = Setup::new(guest, plan, &cradle);
     drop(cradle);
     let done = link
@@ -165,7 +165,8 @@ impl<'a> Setup<'a> {
 
     fn enter_time_namespace(&self, proc: &Procfs) -> Result<(), SysError> {
         ns::unshare(NsFlags::TIME)?;
-        let this = proc.this_thread()?;
+        // Of the process: its threads have no such file.
+        let this = proc.this_process()?;
         for (clock, seconds, nanoseconds) in &self.plan.namespaces.time_offsets {
             let line = format!("{clock} {seconds} {nanoseconds}\n");
             proc.write(&format!("{this}/timens_offsets"), line.as_bytes())?;
@@ -241,10 +242,10 @@ impl<'a> Setup<'a> {
         if let Some(shared) = &plan.mounts.shared {
             root::slave_shared_mounts(guest, &rootfs, shared)?;
         }
-        if plan.mounts.autodev.is_some() {
-            if let Err(e) = root::private_boot_id(guest, &rootfs) {
-                log::info!("{e}");
-            }
+        if plan.mounts.autodev.is_some()
+            && let Err(e) = root::private_boot_id(guest, &rootfs)
+        {
+            log::info!("{e}");
         }
         fault::at("guest-pivot")?;
         drop(rootfs);

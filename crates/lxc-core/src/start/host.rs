@@ -182,6 +182,7 @@ fn host_console(plan: &StartPlan) -> Result<Option<Pair>, Cause> {
 
 fn make_guest(plan: &StartPlan, leases: &Leases) -> Result<(Cloned, Birth), StartError> {
     fault::at("clone").stage("clone")?;
+    fault::arm();
     let into = leases.payload.as_ref().and_then(PayloadLease::clone_into);
     let request = Request { namespaces: plan.namespaces.cloned, into_cgroup: into, sibling: false };
     if plan.namespaces.shared.is_empty() {

@@ -254,11 +254,17 @@ pub struct Pending<S: Stage> {
     at: PhantomData<S>,
 }
 
+/// Both ends, at the first stage.
+pub type Pair = (Link<MonitorEnd, Identity>, Link<GuestEnd, Identity>);
+
+/// What a stage answered, and the link at the next one.
+pub type Step<S> = (<S as Stage>::Up, Link<MonitorEnd, <S as Stage>::Next>);
+
 /// Makes both ends.
 ///
 /// # Errors
 /// That of socketpair(2).
-pub fn pair() -> Result<(Link<MonitorEnd, Identity>, Link<GuestEnd, Identity>), LinkError> {
+pub fn pair() -> Result<Pair, LinkError> {
     let (monitor, guest) = socket::seqpacket_pair()?;
     Ok((Link { sock: monitor, at: PhantomData }, Link { sock: guest, at: PhantomData }))
 }
@@ -309,7 +315,7 @@ impl<S: Stage> Link<MonitorEnd, S> {
     ///
     /// # Errors
     /// The guest's report, or a failure of the link.
-    pub fn step(self, down: S::Down) -> Result<(S::Up, Link<MonitorEnd, S::Next>), LinkError> {
+    pub fn step(self, down: S::Down) -> Result<Step<S>, LinkError> {
         self.begin(down)?.finish()
     }
 }
@@ -319,7 +325,7 @@ impl<S: Stage> Pending<S> {
     ///
     /// # Errors
     /// The guest's report, or a failure of the link.
-    pub fn finish(self) -> Result<(S::Up, Link<MonitorEnd, S::Next>), LinkError> {
+    pub fn finish(self) -> Result<Step<S>, LinkError> {
         let up = S::Up::unpack(receive(self.sock.as_fd())?).ok_or(LinkError::Garbled(S::NAME))?;
         Ok((up, Link { sock: self.sock, at: PhantomData }))
     }

@@ -27,7 +27,7 @@ pub enum StartError {
         /// Which.
         stage: &'static str,
         /// Why.
-        source: Cause,
+        source: Box<Cause>,
     },
     /// A step in the guest failed.
     #[error("start failed in stage \"{stage}\"")]
@@ -103,7 +103,7 @@ pub(crate) trait InStage<T> {
 
 impl<T, E: Into<Cause>> InStage<T> for Result<T, E> {
     fn stage(self, stage: &'static str) -> Result<T, StartError> {
-        self.map_err(|e| StartError::Monitor { stage, source: e.into() })
+        self.map_err(|e| StartError::Monitor { stage, source: Box::new(e.into()) })
     }
 }
 
@@ -115,7 +115,7 @@ impl From<LinkError> for StartError {
             }
             LinkError::Gone => StartError::Died { how: String::new() },
             LinkError::Garbled(what) => StartError::Died { how: format!(" (a broken message: {what})") },
-            LinkError::Socket(e) => StartError::Monitor { stage: "link", source: e.into() },
+            LinkError::Socket(e) => StartError::Monitor { stage: "link", source: Box::new(e.into()) },
         }
     }
 }

@@ -6,9 +6,9 @@ use lxc_sys::netlink::Netlink;
 
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change};
-use super::name::IfName;
 use super::query;
 use super::spec::{Ipv4, Ipv6, Mac};
+use lxc_types::IfName;
 
 /// An address of a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

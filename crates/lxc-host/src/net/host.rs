@@ -8,7 +8,9 @@ use rustix::io::Errno;
 
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change, Family, LinkFacts, Which};
-use super::name::IfName;
+use lxc_types::IfName;
+
+use super::name;
 use super::spec::{self, Gateway, HostName, LinkSpec, Mac, Origin, Veth};
 use super::veth;
 use super::wired::Wired;
@@ -132,7 +134,7 @@ impl Device {
             return sock.run(&[message::set_link(self.index, &aside)]);
         }
         for _ in 0..NAME_TRIES {
-            let name = IfName::random_veth()?;
+            let name = name::random_veth()?;
             let aside = Change { master: Some(0), name: Some(&name), up: None };
             // In two steps: before Linux 6.2 a device that is up cannot be renamed.
             let both = [message::set_link(self.index, &off), message::set_link(self.index, &aside)];
@@ -249,8 +251,10 @@ impl Retired {
         self.device.take().map_or(Ok(()), |device| device.delete(sock))
     }
 
-    /// Leaves the deletion to another process that has this value too, after a fork.
-    pub fn forget(mut self) {
+    /// Leaves the deletion to the kernel: the far end dies with the guest's network namespace, and this end with
+    /// it. To be taken when no process of the container is left. Somebody else who holds the namespace keeps the
+    /// link, which is down, on no bridge and without a configured name, for as long.
+    pub fn leave_to_kernel(mut self) {
         self.device = None;
     }
 }

@@ -18,8 +18,8 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::name::IfName;
 use super::spec::{Ipv4, Ipv6, Mac, Subnet};
+use lxc_types::IfName;
 
 /// `struct ifinfomsg`.
 const LINK_HEADER: usize = 16;

@@ -22,6 +22,5 @@ pub mod wired;
 pub use error::Error;
 pub use host::{Lease, Retired};
 pub use lxc_sys::netlink::Netlink;
-pub use name::IfName;
 pub use spec::LinkSpec;
 pub use wired::Wired;

@@ -92,7 +92,7 @@ pub struct Link {
 /// [`Error::Query`].
 pub fn link(sock: &mut Netlink, name: &str) -> Result<Option<Link>> {
     // What cannot name a link names none; the kernel would answer ERANGE to a long one.
-    if name.parse::<super::IfName>().is_err() {
+    if name.parse::<lxc_types::IfName>().is_err() {
         return Ok(None);
     }
     let answer = match sock.get(&message::get_link(&Which::Name(name), true)) {

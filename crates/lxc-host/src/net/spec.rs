@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::{Error, Result};
-use super::name::IfName;
+use lxc_types::IfName;
 
 /// One `lxc.net.N`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lxc_sys::{Op, Result};
 use rustix::fs::{Mode, OFlags};
 
-use super::name::IfName;
+use lxc_types::IfName;
 
 /// Which half of `/proc/sys/net`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,9 @@ use super::batch::Batch;
 use super::error::{Doing, Error, Result};
 use super::host::{Device, Lease};
 use super::message::{self, Change, End, LinkFacts, Which};
-use super::name::{self, IfName};
+use lxc_types::IfName;
+
+use super::name;
 use super::spec::{Gateway, HostName, Mac, Mtu, Subnet, Veth, VethMode};
 use super::sysctl::{self, Family};
 use super::wired::Wired;
@@ -79,7 +81,7 @@ struct Pair<'a> {
 /// longer and prove nothing.
 fn make(spec: &Veth, mut peer: Option<IfName>, pair: Pair<'_>, sock: &mut Netlink) -> Result<Lease> {
     let Pair { mtu, up, guest } = pair;
-    let random = || IfName::random_veth().query(|| "get random bytes".to_owned());
+    let random = || name::random_veth().query(|| "get random bytes".to_owned());
     for _ in 0..NAME_TRIES {
         let name = match &spec.host.name {
             HostName::Fixed(name) => name.clone(),

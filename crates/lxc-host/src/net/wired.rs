@@ -1,6 +1,6 @@
 //! What the guest is told about a link that the host made for it.
 
-use super::name::IfName;
+use lxc_types::IfName;
 
 /// The guest's end as it stands in the guest's network namespace when the guest begins.
 #[derive(Clone, Debug, PartialEq, Eq)]

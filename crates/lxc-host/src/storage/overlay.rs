@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use lxc_sys::Op;
 use lxc_sys::dir::Dir;
 use lxc_sys::mount::FileSystem;
 use lxc_types::StorageKind;
@@ -106,6 +107,10 @@ impl Backend for Overlay {
 
     fn mount(&self, at: &Dir, options: &MountOptions, ids: Ids) -> Result<(), Error> {
         let all = || {
+            // Nothing is made for a mount that cannot be.
+            for lower in self.lowers() {
+                rustix::fs::stat(lower).op("stat", lower)?;
+            }
             make_dirs(&self.upper, None)?;
             make_dirs(&self.work, None)?;
             // In a user namespace the marks of removed and replaced directories must be `user.` attributes

@@ -144,14 +144,17 @@ fn title(column: Column) -> &'static str {
     ALL.iter().find(|(_, other)| *other == column).map_or("", |(name, _)| name)
 }
 
-/// Names in columns of the same width, as many as fit in `width` (0: one a line).
+/// Names in columns of the same width, as many as fit in `width` (0: one a line). As upstream, each is followed
+/// by a blank but for the last of a full line.
 pub fn columns_of_names(names: &[&str], width: usize) -> String {
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let a_line = ((width + 1) / (longest + 1)).max(1);
     let mut out = String::new();
     for line in names.chunks(a_line) {
-        let cells: Vec<String> = line.iter().map(|name| format!("{name:<longest$}")).collect();
-        out.push_str(&cells.join(" "));
+        for (at, name) in line.iter().enumerate() {
+            let blank = if at + 1 < a_line { " " } else { "" };
+            out.push_str(&format!("{name:<longest$}{blank}"));
+        }
         out.push('\n');
     }
     out
@@ -167,11 +170,12 @@ mod tests {
     fn names_in_columns() {
         // Captures of upstream's 5.0.2 on terminals of these widths.
         let first = |width| columns_of_names(&NAMES, width).lines().next().unwrap().to_owned();
-        assert_eq!(columns_of_names(&NAMES, 40), "a      bb     ccc    dddddd e5    \nf6     g7    \n");
-        assert_eq!(columns_of_names(&NAMES, 25), "a      bb     ccc   \ndddddd e5     f6    \ng7    \n");
+        assert_eq!(columns_of_names(&NAMES, 40), "a      bb     ccc    dddddd e5    \nf6     g7     \n");
+        assert_eq!(columns_of_names(&NAMES, 25), "a      bb     ccc   \ndddddd e5     f6    \ng7     \n");
         assert_eq!(first(27), "a      bb     ccc    dddddd");
         assert_eq!(first(26), "a      bb     ccc   ");
         assert_eq!(first(41), "a      bb     ccc    dddddd e5     f6    ");
+        assert_eq!(first(80), "a      bb     ccc    dddddd e5     f6     g7     ");
         assert_eq!(first(13), "a      bb    ");
         for width in [0, 3, 10] {
             assert_eq!(
