@@ -8,8 +8,6 @@ use rustix::fs::{Mode as FileMode, OFlags};
 use lxc_config::Config;
 use lxc_config::config::HookKind;
 use lxc_host::cgroup::MonitorLease;
-use lxc_host::net::{self, Netlink};
-use lxc_sys::clone::{Cloned, Request, clone};
 use lxc_sys::process::SignalFd;
 use lxc_sys::{Op, ns};
 use lxc_types::State;
@@ -277,48 +275,18 @@ impl Life<'_> {
         }
     }
 
-    /// The very end: an ephemeral container is destroyed, links that are out of use are deleted.
+    /// The very end: an ephemeral container is destroyed, links that are out of use are let go.
     fn close(&mut self, plan: &StartPlan) {
         if plan.ephemeral
             && let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name)
         {
             log::error!("{e}");
         }
-        let retired = std::mem::take(&mut self.leases.retired);
-        if retired.is_empty() {
-            return;
+        // The container's processes are gone, and with the last of them its network namespace: the kernel takes the
+        // links out in its own time. Deleting them here too would hold up whoever starts the next container.
+        for link in std::mem::take(&mut self.leases.retired) {
+            link.leave_to_kernel();
         }
-        self.door.close();
-        if !self.job.foreground {
-            return delete_links(retired);
-        }
-        // The caller waits for this process, and need not for the kernel's some thirty milliseconds a link.
-        match clone(&Request::default()) {
-            Ok((Cloned::Guest(_), _)) => {
-                // Nothing that the caller waits for stays open here.
-                lxc_sys::process::close_inherited_from(0).ok();
-                delete_links(retired);
-                lxc_sys::process::leave(0)
-            }
-            Ok((Cloned::Monitor(_), _)) => retired.into_iter().for_each(net::Retired::forget),
-            Err(e) => {
-                log::warn!("{e}");
-                delete_links(retired);
-            }
-        }
-    }
-}
-
-fn delete_links(retired: Vec<net::Retired>) {
-    match Netlink::route() {
-        Ok(mut sock) => {
-            for link in retired {
-                if let Err(e) = link.finish(&mut sock) {
-                    log::warn!("{e}");
-                }
-            }
-        }
-        Err(e) => log::warn!("{e}"),
     }
 }
 

@@ -91,7 +91,7 @@ impl Tool for Attach {
     }
 
     fn run(self, session: &Session) -> Result<u8, Failure> {
-        let container = session.controllable()?;
+        let container = session.container()?;
         let options = AttachOptions {
             namespaces: self.only().map_err(Failure::said)?,
             elevated: self.elevated().map_err(Failure::said)?,

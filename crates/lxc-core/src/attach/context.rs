@@ -36,7 +36,6 @@ pub struct Context {
     pub(super) label: Option<lxc_host::lsm::Label>,
     /// `lxc.environment` and `lxc.environment.runtime`.
     pub(super) environment: Vec<(OsString, OsString)>,
-    devpts: Option<OwnedFd>,
 }
 
 impl Context {
@@ -48,6 +47,7 @@ impl Context {
         let client = Client::new(lxcpath, name);
         let raw = client.init_pid()?;
         let pid = Pid::from_raw(raw).ok_or(AttachError::Client(ClientError::NotRunning))?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok();
         let procfs = Procfs::mounted()?;
         let read = |what: &'static str, file: &str| {
             procfs.read(&format!("{raw}/{file}")).map_err(|source| AttachError::Context { what, source })
@@ -63,7 +63,6 @@ impl Context {
         let seccomp = crate::plan::security::seccomp(config, &own_status(&procfs)?)
             .map_err(|e| AttachError::Config(e.to_string()))?;
         let context = Context {
-            devpts: client.devpts_fd().ok(),
             namespaces,
             bounding: hex("CapBnd").unwrap_or(u64::MAX),
             no_new_privs: proc::status_field(&status, "NoNewPrivs").is_some_and(|v| v == b"1"),
@@ -83,11 +82,10 @@ impl Context {
             client,
         };
         // All that was read belongs to this process only if it still lives.
-        match context.client.init_pid() {
-            Ok(again) if again == raw => Ok(context),
-            Ok(_) => Err(AttachError::Client(ClientError::NotRunning)),
-            Err(e) => Err(AttachError::Client(e)),
+        if has_ended(pidfd.as_ref()) {
+            return Err(AttachError::Client(ClientError::NotRunning));
         }
+        Ok(context)
     }
 
     /// Whether the container has mounts of its own and they are among the `entered` namespaces.
@@ -98,9 +96,9 @@ impl Context {
     /// A terminal for the program, from the container's own devpts where it has one.
     pub(super) fn open_pty(&self) -> Result<Pair, SysError> {
         use std::os::fd::AsFd;
-        match &self.devpts {
-            Some(devpts) => Pair::open_in(devpts.as_fd()).or_else(|_| Pair::open()),
-            None => Pair::open(),
+        match self.client.devpts_fd() {
+            Ok(devpts) => Pair::open_in(devpts.as_fd()).or_else(|_| Pair::open()),
+            Err(_) => Pair::open(),
         }
     }
 }
@@ -108,6 +106,14 @@ impl Context {
 fn own_status(procfs: &Procfs) -> Result<Vec<u8>, AttachError> {
     let path = procfs.this_process()? + "/status";
     procfs.read(&path).map_err(|source| AttachError::Context { what: "caller", source })
+}
+
+/// Whether the process has ended, by its pidfd; without one (before Linux 5.3) it is taken to live.
+fn has_ended(pidfd: Option<&OwnedFd>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(pidfd) = pidfd else { return false };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&now)).is_ok_and(|n| n > 0)
 }
 
 fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -112,23 +111,11 @@ impl Container {
         }
     }
 
-    /// Takes the command socket: who has it may start the container. The monitor of the run before may be about
-    /// to end: it has announced STOPPED, and only clears away what nobody sees.
+    /// Takes the command socket: who has it may start the container.
     fn bind(&self) -> Result<std::os::fd::OwnedFd> {
-        const PATIENCE: Duration = Duration::from_secs(5);
-        let name = socket_name(&self.lxcpath, &self.name);
-        let begin = Instant::now();
-        loop {
-            match socket::listen_abstract(&name, 100) {
-                Err(e) if e.errno() == Errno::ADDRINUSE => {}
-                other => return Ok(other?),
-            }
-            let client = self.client().with_timeout(Duration::from_millis(200));
-            let ending = matches!(client.state(), Ok(lxc_types::State::Stopped));
-            if !ending || begin.elapsed() > PATIENCE {
-                return Err(Error::AlreadyRunning);
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        match socket::listen_abstract(&socket_name(&self.lxcpath, &self.name), 100) {
+            Err(e) if e.errno() == Errno::ADDRINUSE => Err(Error::AlreadyRunning),
+            other => Ok(other?),
         }
     }
 

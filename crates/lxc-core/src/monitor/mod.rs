@@ -158,12 +158,6 @@ impl Door {
         self.announcer.exit(exit);
     }
 
-    /// Closes all connections: whoever waits for the end reads it now.
-    pub fn close(&mut self) {
-        self.clients = Clients::default();
-        self.waiters.clear();
-    }
-
     /// The container has stopped. Those that wait for the end go on waiting; they read it when the monitor
     /// closes their connections, after the last hook.
     pub fn announce_stop(&mut self) {

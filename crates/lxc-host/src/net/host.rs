@@ -251,8 +251,10 @@ impl Retired {
         self.device.take().map_or(Ok(()), |device| device.delete(sock))
     }
 
-    /// Leaves the deletion to another process that has this value too, after a fork.
-    pub fn forget(mut self) {
+    /// Leaves the deletion to the kernel: the far end dies with the guest's network namespace, and this end with
+    /// it. To be taken when no process of the container is left. Somebody else who holds the namespace keeps the
+    /// link, which is down, on no bridge and without a configured name, for as long.
+    pub fn leave_to_kernel(mut self) {
         self.device = None;
     }
 }
