@@ -148,9 +148,11 @@ pub struct Limits {
 impl FromStr for Limits {
     type Err = LimitError;
 
-    /// `SOFT:HARD`, or one value for both; blanks around the colon are allowed.
+    /// `SOFT:HARD`, or one value for both; blanks around the colon are allowed. An empty soft limit before a
+    /// colon is 0, as in upstream.
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let (soft, hard) = text.split_once(':').unwrap_or((text, text));
+        let soft = if soft.trim().is_empty() && soft.len() < text.len() { "0" } else { soft };
         let limits = Limits { soft: soft.trim().parse()?, hard: hard.trim().parse()? };
         if limits.soft > limits.hard {
             return Err(LimitError::Order { soft: limits.soft, hard: limits.hard });
