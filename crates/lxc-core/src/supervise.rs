@@ -1,8 +1,9 @@
-//! Handing a container over to a monitor of its own: what crosses from tool to `lxc-supervise`, and its answer.
+//! Handing a container over to its monitor, and the monitor's answer to whoever started it.
 //!
-//! The tool binds the command socket, so that two starts cannot both go on, and executes the monitor with three
-//! descriptors: the hand-over in sealed memory, the socket, and a socket for the answer. Nothing is forked that
-//! could hold a lock or a thread of a large program.
+//! Whoever starts binds the command socket first, so that two starts cannot both go on. A process with one thread
+//! (every tool of ours) then goes on as the monitor in a child ([`fork_monitor`]). A process with threads could
+//! leave a lock held for ever in such a child: it executes `lxc-supervise` ([`spawn`]) with three descriptors: the
+//! hand-over in sealed memory, the socket, and a socket for the answer.
 
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, OwnedFd};

@@ -35,6 +35,7 @@ pub fn read_fd(fd: impl std::os::fd::AsFd, name: impl AsRef<Path>) -> Result<Vec
             rustix::io::retry_on_intr(|| rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut text)))
                 .op("read", name.as_ref())?;
         if got == 0 {
+            text.shrink_to_fit();
             return Ok(text);
         }
     }

@@ -400,8 +400,8 @@ fn trim_stack() {
     const PAGE: usize = 4096;
     const DEPTH: usize = 256 * 1024;
     let mark = 0u8;
-    let top = (std::ptr::from_ref(&mark) as usize & !(PAGE - 1)).saturating_sub(4 * PAGE);
-    // SAFETY: below the stack pointer, with four pages' distance for this call's own needs, nothing is alive; and
+    let top = (std::ptr::from_ref(&mark) as usize & !(PAGE - 1)).saturating_sub(PAGE);
+    // SAFETY: below the stack pointer, with a page's distance for this call's own needs, nothing is alive; and
     // the kernel keeps a megabyte below the stack free of other mappings (stack_guard_gap), so the range holds
     // dead stack or nothing.
     unsafe { libc::madvise((top - DEPTH) as *mut libc::c_void, DEPTH, libc::MADV_DONTNEED) };
