@@ -190,8 +190,9 @@ mod tests {
             assert_eq!(text.parse::<Limits>().unwrap().to_string(), text);
         }
         assert_eq!("0:-1".parse::<Limits>().unwrap().to_string(), "0:unlimited");
+        assert_eq!(":5".parse::<Limits>().unwrap().to_string(), "0:5");
         assert_eq!("1 : 2".parse::<Limits>().unwrap().to_string(), "1:2");
-        for text in ["", ":5", "5:", "-2", "+1", "abc", "1:2:3", "unlimited:5", "6:5"] {
+        for text in ["", ":", "5:", "-2", "+1", "abc", "1:2:3", "unlimited:5", "6:5"] {
             assert!(text.parse::<Limits>().is_err(), "{text}");
         }
     }
