@@ -91,10 +91,8 @@ mod asked {
     /// Asks the killer, and waits to be killed by the death of the monitor.
     fn kill_from_the_guest() {
         let mut killer = KILLER.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(pipe) = killer.as_mut() {
-            if pipe.write_all(b"now\n").is_ok() {
-                std::thread::sleep(std::time::Duration::from_secs(10));
-            }
+        if killer.as_mut().is_some_and(|pipe| pipe.write_all(b"now\n").is_ok()) {
+            std::thread::sleep(std::time::Duration::from_secs(10));
         }
     }
 }

@@ -1,12 +1,11 @@
 //! Resource limits (`lxc.prlimit.*`) and files of `/proc/PID` (`lxc.proc.*`). Runs in the monitor,
 //! once the guest's process exists.
 
-use std::fmt;
-use std::str::FromStr;
-
 use lxc_sys::Op;
 use lxc_sys::procfs::Procfs;
-use rustix::process::{Pid, Resource, Rlimit};
+use lxc_types::{Limit, Limits, Resource};
+use rustix::io::Errno;
+use rustix::process::{self, Pid, Rlimit};
 
 /// One resource limit of the container's first process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,79 +13,36 @@ pub struct LimitSpec {
     /// Which resource.
     pub resource: Resource,
     /// How much of it.
-    pub limit: Limit,
+    pub limits: Limits,
 }
 
-/// `SOFT` or `SOFT:HARD`; `None` is `unlimited`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// The limit in force.
-    pub soft: Option<u64>,
-    /// What the process may raise it to.
-    pub hard: Option<u64>,
-}
-
-/// A text that is no limit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no limit: expected SOFT or SOFT:HARD, each a number or \"unlimited\"")]
-pub struct LimitError(String);
-
-impl FromStr for Limit {
-    type Err = LimitError;
-
-    /// Blanks around the colon are allowed; an empty soft limit before a colon is 0, as in upstream.
-    fn from_str(text: &str) -> Result<Self, LimitError> {
-        let one = |part: &str| match part.trim() {
-            "unlimited" => Some(None),
-            digits if digits.starts_with(|c: char| c.is_ascii_digit()) => digits.parse().ok().map(Some),
-            _ => None,
-        };
-        let parsed = match text.split_once(':') {
-            Some((soft, hard)) if soft.trim().is_empty() => Some(Some(0)).zip(one(hard)),
-            Some((soft, hard)) => one(soft).zip(one(hard)),
-            None => one(text).map(|both| (both, both)),
-        };
-        let (soft, hard) = parsed.ok_or_else(|| LimitError(text.to_owned()))?;
-        Ok(Limit { soft, hard })
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |limit: Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
-        f.write_str(&text(self.soft))?;
-        if self.soft == self.hard { Ok(()) } else { write!(f, ":{}", text(self.hard)) }
-    }
-}
-
-/// The kernel's resources with their names in `lxc.prlimit.*` (`RLIMIT_*` in lower case).
-const RESOURCES: [(&str, Resource); 16] = [
-    ("cpu", Resource::Cpu),
-    ("fsize", Resource::Fsize),
-    ("data", Resource::Data),
-    ("stack", Resource::Stack),
-    ("core", Resource::Core),
-    ("rss", Resource::Rss),
-    ("nproc", Resource::Nproc),
-    ("nofile", Resource::Nofile),
-    ("memlock", Resource::Memlock),
-    ("as", Resource::As),
-    ("locks", Resource::Locks),
-    ("sigpending", Resource::Sigpending),
-    ("msgqueue", Resource::Msgqueue),
-    ("nice", Resource::Nice),
-    ("rtprio", Resource::Rtprio),
-    ("rttime", Resource::Rttime),
+/// The kernel's resources in the order of their numbers.
+const KERNEL: [(Resource, process::Resource); 16] = [
+    (Resource::Cpu, process::Resource::Cpu),
+    (Resource::Fsize, process::Resource::Fsize),
+    (Resource::Data, process::Resource::Data),
+    (Resource::Stack, process::Resource::Stack),
+    (Resource::Core, process::Resource::Core),
+    (Resource::Rss, process::Resource::Rss),
+    (Resource::Nproc, process::Resource::Nproc),
+    (Resource::Nofile, process::Resource::Nofile),
+    (Resource::Memlock, process::Resource::Memlock),
+    (Resource::As, process::Resource::As),
+    (Resource::Locks, process::Resource::Locks),
+    (Resource::Sigpending, process::Resource::Sigpending),
+    (Resource::Msgqueue, process::Resource::Msgqueue),
+    (Resource::Nice, process::Resource::Nice),
+    (Resource::Rtprio, process::Resource::Rtprio),
+    (Resource::Rttime, process::Resource::Rttime),
 ];
 
-/// The resource of a name, or of the kernel's number for it.
-pub fn resource(name: &str) -> Option<Resource> {
-    let number = |r: Resource| (r as u32).to_string();
-    RESOURCES.iter().find(|(known, r)| *known == name || number(*r) == name).map(|(_, r)| *r)
-}
-
-fn name(resource: Resource) -> &'static str {
-    RESOURCES.iter().find(|(_, known)| *known == resource).map_or("unknown", |(name, _)| name)
+/// `None`: a number that no kernel known here has.
+fn kernels(resource: Resource) -> Option<process::Resource> {
+    let found = KERNEL.iter().find(|(named, kernel)| match resource {
+        Resource::Number(number) => *kernel as u32 == number,
+        _ => *named == resource,
+    });
+    found.map(|(_, kernel)| *kernel)
 }
 
 /// One file of `/proc/PID`.
@@ -105,7 +61,7 @@ pub struct ProcFileSpec {
 pub enum Error {
     /// The kernel refused a limit.
     #[error("cannot set lxc.prlimit.{0} to {1}")]
-    Limit(&'static str, Limit, #[source] lxc_sys::Error),
+    Limit(Resource, Limits, #[source] lxc_sys::Error),
     /// The key is no path below `/proc/PID`.
     #[error("lxc.proc.{0} ({1}) names no file")]
     Key(String, String),
@@ -128,13 +84,19 @@ pub enum Error {
 ///
 /// # Errors
 /// The first limit that is refused: `EPERM` to raise a hard one without `CAP_SYS_RESOURCE`, `EINVAL`
-/// for a soft one above the hard.
+/// for a soft one above the hard and for a resource that the kernel does not have.
 pub fn apply(pid: Pid, limits: &[LimitSpec]) -> Result<(), Error> {
-    for LimitSpec { resource, limit } in limits {
-        let new = Rlimit { current: limit.soft, maximum: limit.hard };
-        rustix::process::prlimit(Some(pid), *resource, new)
-            .op("prlimit", format!("{}, {}", pid.as_raw_nonzero(), name(*resource)))
-            .map_err(|e| Error::Limit(name(*resource), *limit, e))?;
+    let value = |limit| match limit {
+        Limit::Value(value) => Some(value),
+        Limit::Unlimited => None,
+    };
+    for LimitSpec { resource, limits } in limits {
+        let new = Rlimit { current: value(limits.soft), maximum: value(limits.hard) };
+        kernels(*resource)
+            .ok_or(Errno::INVAL)
+            .and_then(|kernel| process::prlimit(Some(pid), kernel, new))
+            .op("prlimit", format!("{}, {resource}", pid.as_raw_nonzero()))
+            .map_err(|e| Error::Limit(*resource, *limits, e))?;
     }
     Ok(())
 }
@@ -161,27 +123,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_round_trip() {
-        for text in ["1024", "0", "1:2", "1:unlimited", "unlimited", "18446744073709551615:3"] {
-            assert_eq!(text.parse::<Limit>().unwrap().to_string(), text);
-        }
-        assert_eq!(" 5 : 6 ".parse::<Limit>().unwrap().to_string(), "5:6");
-        assert_eq!(":5".parse::<Limit>().unwrap().to_string(), "0:5");
-        for wrong in ["", "abc", "1:2:3", "-1", "+1", "1:", "18446744073709551616", "unlimitedx"] {
-            assert!(wrong.parse::<Limit>().is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn resources_by_name_and_number() {
-        assert_eq!(resource("nofile"), Some(Resource::Nofile));
-        assert_eq!(resource("7"), Some(Resource::Nofile));
-        assert_eq!(resource("as"), Some(Resource::As));
-        for (text, found) in RESOURCES {
-            assert_eq!((resource(text), name(found)), (Some(found), text));
+        for (number, (named, kernel)) in (0..).zip(KERNEL) {
+            assert_eq!(kernels(named), Some(kernel));
+            assert_eq!(kernels(Resource::Number(number)), Some(kernel), "{named}");
         }
-        for wrong in ["", "NOFILE", "16", "-1", "limit"] {
-            assert_eq!(resource(wrong), None);
-        }
+        assert_eq!(kernels(Resource::Number(16)), None);
     }
 }

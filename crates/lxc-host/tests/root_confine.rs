@@ -17,6 +17,7 @@ use lxc_sys::caps::{self, CapabilitySet, CapsSpec};
 use lxc_sys::procfs::{Attributes, Procfs};
 use lxc_types::IdMap;
 use lxc_types::seccomp::{Action, NamedPolicy, Policy, Rule, Section, Target};
+use lxc_types::{Limit, Limits, Resource};
 use rustix::io::Errno;
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -272,8 +273,9 @@ fn a_tools_refusal_is_passed_on() {
 
 #[test]
 fn limits_hold_for_the_child_only() {
-    let spec = LimitSpec { resource: limits::resource("nofile").unwrap(), limit: "77:99".parse().unwrap() };
-    let wrong = LimitSpec { limit: "99:77".parse().unwrap(), ..spec.clone() };
+    let spec = LimitSpec { resource: Resource::Nofile, limits: "77:99".parse().unwrap() };
+    let wrong =
+        LimitSpec { limits: Limits { soft: Limit::Value(99), hard: Limit::Value(77) }, ..spec.clone() };
     let text = child::run_with(
         |_| fs::read_to_string("/proc/self/limits").unwrap(),
         |pid| {

@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use lxc_host::net::bridge::{self, Address};
 use lxc_host::net::guest::{self, Device};
 use lxc_host::net::spec::{
-    Admin, Empty, Gateway, GuestEnd, GuestName, HostEnd, HostName, Ipv4, Ipv6, Mac, Mtu, Origin, Subnet,
-    Veth, VethMode,
+    Admin, Empty, GuestEnd, GuestName, HostEnd, HostName, Mac, Mtu, Origin, Subnet, Veth, VethMode,
 };
 use lxc_host::net::{Error, Lease, LinkSpec, Netlink, Wired, host, query, script};
 use lxc_sys::ns::{self, NsFlags};
-use lxc_types::IfName;
+use lxc_types::{Gateway, IfName, Ipv4Interface, Ipv6Interface};
 
 /// The calling thread's way through three network namespaces.
 struct Lab {
@@ -94,8 +93,8 @@ fn name(text: &str) -> IfName {
 
 fn new_bridge(sock: &mut Netlink) -> IfName {
     let bridge = name("brtest");
-    let v4 = Ipv4 { address: ip4("10.77.1.1"), prefix: 24, broadcast: ip4("10.77.1.255") };
-    let v6 = Ipv6 { address: ip6("fd77::1"), prefix: 64 };
+    let v4 = Ipv4Interface { address: ip4("10.77.1.1"), prefix: 24, broadcast: ip4("10.77.1.255") };
+    let v6 = Ipv6Interface { address: ip6("fd77::1"), prefix: 64 };
     bridge::create(sock, &bridge, None, &[Address::V4(v4), Address::V6(v6)]).unwrap();
     bridge
 }
@@ -120,8 +119,9 @@ fn veth(index: u32, called: Option<&str>, link: Option<&IfName>) -> Veth {
 }
 
 fn addressed(mut spec: Veth) -> Veth {
-    spec.guest.ipv4 = vec![Ipv4 { address: ip4("10.77.1.2"), prefix: 24, broadcast: ip4("10.77.1.250") }];
-    spec.guest.ipv6 = vec![Ipv6 { address: ip6("fd77::2"), prefix: 64 }];
+    spec.guest.ipv4 =
+        vec![Ipv4Interface { address: ip4("10.77.1.2"), prefix: 24, broadcast: ip4("10.77.1.250") }];
+    spec.guest.ipv6 = vec![Ipv6Interface { address: ip6("fd77::2"), prefix: 64 }];
     spec
 }
 
@@ -389,7 +389,7 @@ fn the_guest_names_the_key_that_fails() {
     assert_eq!(devices.unwrap_err().to_string(), "lxc.net.1.name (line 1): rename to \"eth0\"");
     drop(leases);
     let mut spec = veth(0, None, None);
-    let same = Ipv4 { address: ip4("10.0.0.1"), prefix: 24, broadcast: Ipv4Addr::UNSPECIFIED };
+    let same = Ipv4Interface { address: ip4("10.0.0.1"), prefix: 24, broadcast: Ipv4Addr::UNSPECIFIED };
     spec.guest.ipv4 = vec![same, same];
     let (_leases, devices) = lab.start(&[LinkSpec::Veth(spec)], &mut sock);
     let error = devices.unwrap_err();
@@ -477,7 +477,7 @@ fn a_lease_never_deletes_somebody_elses_link() {
 fn a_bridge_is_made_whole_and_only_bridges_are_deleted() {
     let (lab, mut sock) = Lab::new();
     let bridge = name("brmade");
-    let v4 = Ipv4 { address: ip4("10.5.0.1"), prefix: 16, broadcast: ip4("10.5.255.255") };
+    let v4 = Ipv4Interface { address: ip4("10.5.0.1"), prefix: 16, broadcast: ip4("10.5.255.255") };
     let mac = Mac([2, 0, 0, 0, 0, 9]);
     bridge::create(&mut sock, &bridge, Some(mac), &[Address::V4(v4)]).unwrap();
     let made = query::link(&mut sock, "brmade").unwrap().unwrap();

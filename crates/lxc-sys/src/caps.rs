@@ -1,4 +1,4 @@
-//! Capability names and sets over rustix.
+//! Capability sets over rustix.
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -9,71 +9,6 @@ use rustix::thread::{
 };
 
 use crate::{Op, Result};
-
-/// The capabilities' names in the order of their numbers (capabilities(7)), lower case and without
-/// the prefix `cap_`.
-pub const NAMES: [&str; 41] = [
-    "chown",
-    "dac_override",
-    "dac_read_search",
-    "fowner",
-    "fsetid",
-    "kill",
-    "setgid",
-    "setuid",
-    "setpcap",
-    "linux_immutable",
-    "net_bind_service",
-    "net_broadcast",
-    "net_admin",
-    "net_raw",
-    "ipc_lock",
-    "ipc_owner",
-    "sys_module",
-    "sys_rawio",
-    "sys_chroot",
-    "sys_ptrace",
-    "sys_pacct",
-    "sys_admin",
-    "sys_boot",
-    "sys_nice",
-    "sys_resource",
-    "sys_time",
-    "sys_tty_config",
-    "mknod",
-    "lease",
-    "audit_write",
-    "audit_control",
-    "setfcap",
-    "mac_override",
-    "mac_admin",
-    "syslog",
-    "wake_alarm",
-    "block_suspend",
-    "audit_read",
-    "perfmon",
-    "bpf",
-    "checkpoint_restore",
-];
-
-/// The number of a capability's name, or of a decimal or `0x` hexadecimal number that is at most
-/// `last`.
-pub fn number(name: &str, last: u32) -> Option<u32> {
-    if let Some(at) = NAMES.iter().position(|known| *known == name) {
-        return u32::try_from(at).ok();
-    }
-    let number = match name.strip_prefix("0x") {
-        Some(hex) if !hex.starts_with('+') => u32::from_str_radix(hex, 16).ok()?,
-        None if !name.starts_with('+') => name.parse().ok()?,
-        _ => return None,
-    };
-    (number <= last).then_some(number)
-}
-
-/// The name of capability `number`, if this version knows it.
-pub fn name(number: u32) -> Option<&'static str> {
-    NAMES.get(usize::try_from(number).ok()?).copied()
-}
 
 /// The set of one capability. Empty for a number no kernel can have.
 pub fn single(number: u32) -> CapabilitySet {
@@ -140,7 +75,7 @@ pub fn apply(spec: &CapsSpec, last: u32) -> Result<()> {
     let removed = spec.removed(last).bits();
     for number in (0..=last).filter(|n| removed.checked_shr(*n).unwrap_or(0) & 1 != 0) {
         remove_capability_from_bounding_set(single(number))
-            .op("prctl", format!("PR_CAPBSET_DROP, {}", name(number).unwrap_or("unknown capability")))?;
+            .op("prctl", format!("PR_CAPBSET_DROP, capability {number}"))?;
     }
     clear_inheritable()
 }
@@ -178,7 +113,7 @@ pub fn raise_ambient() -> Result<()> {
     let permitted = sets.permitted.bits();
     for number in (0..64).filter(|n| permitted.checked_shr(*n).unwrap_or(0) & 1 != 0) {
         configure_capability_in_ambient_set(single(number), true)
-            .op("prctl", format!("PR_CAP_AMBIENT_RAISE, {}", name(number).unwrap_or("unknown capability")))?;
+            .op("prctl", format!("PR_CAP_AMBIENT_RAISE, capability {number}"))?;
     }
     Ok(())
 }
@@ -204,20 +139,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers() {
-        assert_eq!(number("chown", 40), Some(0));
-        assert_eq!(number("checkpoint_restore", 40), Some(40));
+    fn sets_of_one() {
+        assert_eq!(single(0), CapabilitySet::CHOWN);
         assert_eq!(single(21), CapabilitySet::SYS_ADMIN);
-        assert_eq!(single(number("sys_admin", 40).unwrap()), CapabilitySet::SYS_ADMIN);
-        assert_eq!(number("0x15", 40), Some(21));
-        assert_eq!(number("40", 40), Some(40));
-        for wrong in ["41", "cap_chown", "CHOWN", "", "-1", "+1", "0x", "0x+1", "4294967296", "none"] {
-            assert_eq!(number(wrong, 40), None, "{wrong}");
-        }
-        for (n, text) in (0..).zip(NAMES) {
-            assert_eq!((name(n), number(text, 40)), (Some(text), Some(n)));
-        }
-        assert_eq!(name(41), None);
     }
 
     #[test]

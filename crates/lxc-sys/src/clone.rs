@@ -157,7 +157,9 @@ pub fn clone(request: &Request<'_>) -> Result<(Cloned, Birth)> {
 
 fn named(request: &Request<'_>, errno: Errno) -> Error {
     let names: Vec<&str> = request.namespaces.named().map(|(_, name)| name).collect();
-    Error::new("clone", format!("new namespaces {}", names.join(" ")), errno)
+    let what =
+        if names.is_empty() { "process".to_owned() } else { format!("new namespaces {}", names.join(" ")) };
+    Error::new("clone", what, errno)
 }
 
 #[allow(unsafe_code)]

@@ -148,9 +148,11 @@ pub struct Limits {
 impl FromStr for Limits {
     type Err = LimitError;
 
-    /// `SOFT:HARD`, or one value for both; blanks around the colon are allowed.
+    /// `SOFT:HARD`, or one value for both; blanks around the colon are allowed. An empty soft limit before a
+    /// colon is 0, as in upstream.
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let (soft, hard) = text.split_once(':').unwrap_or((text, text));
+        let soft = if soft.trim().is_empty() && soft.len() < text.len() { "0" } else { soft };
         let limits = Limits { soft: soft.trim().parse()?, hard: hard.trim().parse()? };
         if limits.soft > limits.hard {
             return Err(LimitError::Order { soft: limits.soft, hard: limits.hard });
@@ -188,8 +190,9 @@ mod tests {
             assert_eq!(text.parse::<Limits>().unwrap().to_string(), text);
         }
         assert_eq!("0:-1".parse::<Limits>().unwrap().to_string(), "0:unlimited");
+        assert_eq!(":5".parse::<Limits>().unwrap().to_string(), "0:5");
         assert_eq!("1 : 2".parse::<Limits>().unwrap().to_string(), "1:2");
-        for text in ["", ":5", "5:", "-2", "+1", "abc", "1:2:3", "unlimited:5", "6:5"] {
+        for text in ["", ":", "5:", "-2", "+1", "abc", "1:2:3", "unlimited:5", "6:5"] {
             assert!(text.parse::<Limits>().is_err(), "{text}");
         }
     }

@@ -199,22 +199,8 @@ pub fn plan(config: &Config, facts: &Facts, dirs: &Dirs, wish: &Wish) -> Result<
 }
 
 fn limits(config: &Config) -> Vec<LimitSpec> {
-    config
-        .limits
-        .iter()
-        .filter_map(|l| {
-            let value = |limit| match limit {
-                lxc_types::Limit::Value(n) => Some(n),
-                lxc_types::Limit::Unlimited => None,
-            };
-            let resource = lxc_host::limits::resource(&l.value.resource.to_string())?;
-            let limit = lxc_host::limits::Limit {
-                soft: value(l.value.limits.soft),
-                hard: value(l.value.limits.hard),
-            };
-            Some(LimitSpec { resource, limit })
-        })
-        .collect()
+    let spec = |l: &lxc_config::config::Limit| LimitSpec { resource: l.resource, limits: l.limits };
+    config.limits.iter().map(|l| spec(&l.value)).collect()
 }
 
 fn assignments<T>(

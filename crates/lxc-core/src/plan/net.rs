@@ -3,7 +3,6 @@
 use lxc_config::Config;
 use lxc_config::config::{NetDevice, NetKind, VethMode};
 use lxc_host::net::spec as host;
-use lxc_types::{Gateway, Ipv4Interface, Ipv6Interface};
 
 use super::PlanError;
 
@@ -114,25 +113,9 @@ fn guest_end(device: &NetDevice) -> host::GuestEnd {
     host::GuestEnd {
         name: host::GuestName::of(device.name.as_ref().map(|n| n.value.clone())),
         admin: admin(device),
-        ipv4: device.ipv4.iter().map(|a| ipv4(&a.value)).collect(),
-        ipv6: device.ipv6.iter().map(|a| ipv6(&a.value)).collect(),
-        ipv4_gateway: device.ipv4_gateway.as_ref().map(|g| gateway(&g.value)),
-        ipv6_gateway: device.ipv6_gateway.as_ref().map(|g| gateway(&g.value)),
-    }
-}
-
-fn ipv4(a: &Ipv4Interface) -> host::Ipv4 {
-    host::Ipv4 { address: a.address, prefix: a.prefix, broadcast: a.broadcast }
-}
-
-fn ipv6(a: &Ipv6Interface) -> host::Ipv6 {
-    host::Ipv6 { address: a.address, prefix: a.prefix }
-}
-
-fn gateway<A: Copy>(gateway: &Gateway<A>) -> host::Gateway<A> {
-    match gateway {
-        Gateway::Auto => host::Gateway::Auto,
-        Gateway::Device => host::Gateway::Device,
-        Gateway::Address(a) => host::Gateway::Address(*a),
+        ipv4: device.ipv4.iter().map(|a| a.value).collect(),
+        ipv6: device.ipv6.iter().map(|a| a.value).collect(),
+        ipv4_gateway: device.ipv4_gateway.as_ref().map(|g| g.value),
+        ipv6_gateway: device.ipv6_gateway.as_ref().map(|g| g.value),
     }
 }

@@ -4,9 +4,10 @@ use std::fmt::{Display, Write};
 
 use lxc_host::cgroup::mounts::{Mode, View, Wish};
 use lxc_host::lsm::Profile;
-use lxc_host::net::spec::{Admin, Gateway, GuestName, HostName, LinkSpec, Mtu, Veth, VethMode};
+use lxc_host::net::spec::{Admin, GuestName, HostName, LinkSpec, Mtu, Veth, VethMode};
 use lxc_sys::caps::{self, CapsSpec};
 use lxc_types::mount::{ProcAuto, SysAuto};
+use lxc_types::{Capability, Gateway};
 
 use super::terminals::ConsolePlan;
 use super::{StartPlan, net, security, terminals};
@@ -210,7 +211,7 @@ fn capabilities(security: &security::SecurityPlan) -> String {
     let names = |set: rustix::thread::CapabilitySet| {
         let contained = (0..=security.last_cap).filter(|n| set.contains(caps::single(*n)));
         let names: Vec<_> =
-            contained.map(|n| caps::name(n).map_or_else(|| n.to_string(), str::to_owned)).collect();
+            contained.map(|n| Capability::new(n).map_or_else(|| n.to_string(), |c| c.to_string())).collect();
         names.join(" ")
     };
     match security.caps {

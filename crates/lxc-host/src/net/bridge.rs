@@ -7,16 +7,16 @@ use lxc_sys::netlink::Netlink;
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change};
 use super::query;
-use super::spec::{Ipv4, Ipv6, Mac};
-use lxc_types::IfName;
+use super::spec::Mac;
+use lxc_types::{IfName, Ipv4Interface, Ipv6Interface};
 
 /// An address of a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// IPv4.
-    V4(Ipv4),
+    V4(Ipv4Interface),
     /// IPv6.
-    V6(Ipv6),
+    V6(Ipv6Interface),
 }
 
 impl Address {

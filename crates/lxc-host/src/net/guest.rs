@@ -9,9 +9,9 @@ use rustix::io::Errno;
 use super::batch::{Batch, Refused};
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change};
-use super::spec::{Admin, Empty, Gateway, GuestEnd, GuestName, LinkSpec, Origin, Subnet};
+use super::spec::{Admin, Empty, GuestEnd, GuestName, LinkSpec, Origin, Subnet};
 use super::wired::Wired;
-use lxc_types::IfName;
+use lxc_types::{Gateway, IfName};
 
 /// A link that is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use rustix::io::Errno;
 
 use super::error::{Doing, Error, Result};
 use super::message::{self, Change, Family, LinkFacts, Which};
-use lxc_types::IfName;
+use lxc_types::{Gateway, IfName};
 
 use super::name;
-use super::spec::{self, Gateway, HostName, LinkSpec, Mac, Origin, Veth};
+use super::spec::{self, HostName, LinkSpec, Mac, Origin, Veth};
 use super::veth;
 use super::wired::Wired;
 

@@ -18,8 +18,8 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::spec::{Ipv4, Ipv6, Mac, Subnet};
-use lxc_types::IfName;
+use super::spec::{Mac, Subnet};
+use lxc_types::{IfName, Ipv4Interface, Ipv6Interface};
 
 /// `struct ifinfomsg`.
 const LINK_HEADER: usize = 16;
@@ -198,7 +198,7 @@ impl LinkFacts {
 }
 
 /// Adds an IPv4 address. A broadcast address of `0.0.0.0` means none to the kernel too.
-pub(super) fn add_ipv4(index: u32, ip: &Ipv4) -> Request {
+pub(super) fn add_ipv4(index: u32, ip: &Ipv4Interface) -> Request {
     let mut message = address(index, AddressFamily::Inet, ip.prefix);
     message.attributes =
         vec![AddressAttribute::Local(ip.address.into()), AddressAttribute::Address(ip.address.into())];
@@ -209,7 +209,7 @@ pub(super) fn add_ipv4(index: u32, ip: &Ipv4) -> Request {
 }
 
 /// Adds an IPv6 address.
-pub(super) fn add_ipv6(index: u32, ip: &Ipv6) -> Request {
+pub(super) fn add_ipv6(index: u32, ip: &Ipv6Interface) -> Request {
     let mut message = address(index, AddressFamily::Inet6, ip.prefix);
     message.attributes =
         vec![AddressAttribute::Local(ip.address.into()), AddressAttribute::Address(ip.address.into())];

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::{Error, Result};
-use lxc_types::IfName;
+use lxc_types::{Gateway, IfName, Ipv4Interface, Ipv6Interface};
 
 /// One `lxc.net.N`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,10 +95,10 @@ pub struct GuestEnd {
     /// Whether it, and then `lo`, is brought up.
     pub admin: Admin,
     /// In the order of configuration.
-    pub ipv4: Vec<Ipv4>,
+    pub ipv4: Vec<Ipv4Interface>,
     /// In the order of configuration.
-    pub ipv6: Vec<Ipv6>,
-    /// The IPv4 default route.
+    pub ipv6: Vec<Ipv6Interface>,
+    /// The IPv4 default route; `Auto` is for [`resolve_gateways`](super::host::resolve_gateways) to replace.
     pub ipv4_gateway: Option<Gateway<Ipv4Addr>>,
     /// The IPv6 default route.
     pub ipv6_gateway: Option<Gateway<Ipv6Addr>>,
@@ -152,26 +152,6 @@ impl fmt::Display for Mac {
     }
 }
 
-/// An IPv4 address of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ipv4 {
-    /// The address.
-    pub address: Ipv4Addr,
-    /// Bits of the network part, 0 to 32.
-    pub prefix: u8,
-    /// The broadcast address; `0.0.0.0` for none.
-    pub broadcast: Ipv4Addr,
-}
-
-/// An IPv6 address of an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ipv6 {
-    /// The address.
-    pub address: Ipv6Addr,
-    /// Bits of the network part, 0 to 128.
-    pub prefix: u8,
-}
-
 /// A network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {
@@ -185,18 +165,6 @@ impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
-}
-
-/// `ipv4.gateway`, `ipv6.gateway`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gateway<A> {
-    /// A router.
-    Address(A),
-    /// `dev`: everything is on the link.
-    Device,
-    /// The first address of the host's `link`. Not yet resolved:
-    /// [`resolve_gateways`](super::host::resolve_gateways) makes it an address.
-    Auto,
 }
 
 impl Origin {
@@ -336,7 +304,7 @@ mod tests {
         let text = LinkSpec::Veth(spec.clone()).check().unwrap_err().to_string();
         assert_eq!(text, "lxc.net.3.ipv4.gateway (test): a gateway needs an IPv4 address on the link");
         let address = Ipv4Addr::new(10, 0, 3, 2);
-        spec.guest.ipv4.push(Ipv4 { address, prefix: 24, broadcast: Ipv4Addr::UNSPECIFIED });
+        spec.guest.ipv4.push(Ipv4Interface { address, prefix: 24, broadcast: Ipv4Addr::UNSPECIFIED });
         assert_eq!(LinkSpec::Veth(spec.clone()).check(), Ok(()));
         spec.guest.admin = Admin::Down;
         assert!(LinkSpec::Veth(spec.clone()).check().is_err());

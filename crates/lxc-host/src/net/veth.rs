@@ -14,10 +14,10 @@ use super::batch::Batch;
 use super::error::{Doing, Error, Result};
 use super::host::{Device, Lease};
 use super::message::{self, Change, End, LinkFacts, Which};
-use lxc_types::IfName;
+use lxc_types::{Gateway, IfName};
 
 use super::name;
-use super::spec::{Gateway, HostName, Mac, Mtu, Subnet, Veth, VethMode};
+use super::spec::{HostName, Mac, Mtu, Subnet, Veth, VethMode};
 use super::sysctl::{self, Family};
 use super::wired::Wired;
 
