@@ -24,6 +24,9 @@ pub use control::{ConsoleSession, Stop, TtyChoice};
 pub use query::{LinkStats, Stats};
 pub use start::{Run, StartOptions, Started};
 
+/// How long a monitor may take to say whether it is there: one in the middle of a start does not answer.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// One container.
 #[derive(Clone, Debug)]
 pub struct Container {
@@ -183,12 +186,15 @@ impl Container {
     /// Whether it has a monitor.
     pub fn is_running(&self) -> bool {
         // A monitor that refuses the question is there.
-        !matches!(self.client().state(), Ok(State::Stopped))
+        !matches!(self.client().with_timeout(BUSY).state(), Ok(State::Stopped))
     }
 
     /// Whether its monitor answers this caller; a container without one is under anybody's control.
     pub fn may_control(&self) -> bool {
-        !matches!(self.client().init_pid(), Err(ClientError::Refused(_, rustix::io::Errno::PERM)))
+        !matches!(
+            self.client().with_timeout(BUSY).init_pid(),
+            Err(ClientError::Refused(_, rustix::io::Errno::PERM))
+        )
     }
 
     /// Waits until it is in one of `states`; false when `timeout` is over first.

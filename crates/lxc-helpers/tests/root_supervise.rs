@@ -70,9 +70,8 @@ fn options() -> StartOptions {
         argv: Vec::new(),
         run: Run::Daemon,
         pidfile: None,
-        close_fds: true,
+        close_fds: false,
         log: Default::default(),
-        quiet: true,
     }
 }
 

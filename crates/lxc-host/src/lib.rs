@@ -3,6 +3,7 @@
 //!
 //! A module here must never name a configuration or a start plan, and does not know its siblings
 //! except through `lxc-sys` and `lxc-types`.
+#![forbid(unsafe_code)]
 
 pub mod cgroup;
 pub mod devpts;

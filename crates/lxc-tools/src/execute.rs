@@ -59,9 +59,8 @@ impl Tool for Execute {
             argv: self.common.rest,
             run: if self.daemon { Run::Daemon } else { Run::Foreground },
             pidfile: None,
-            close_fds: self.daemon,
+            close_fds: false,
             log: session.log.clone(),
-            quiet: session.quiet,
         })?;
         Ok(match started {
             Started::Daemon => 0,

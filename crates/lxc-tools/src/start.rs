@@ -76,9 +76,8 @@ impl Tool for Start {
             } else {
                 self.pidfile.as_deref().map(pidfile).transpose()?
             },
-            close_fds: self.close_all_fds || !self.foreground,
+            close_fds: self.close_all_fds,
             log: session.log.clone(),
-            quiet: session.quiet,
         };
         if self.plan {
             output::write(container.plan_text(&options)?.as_bytes())?;

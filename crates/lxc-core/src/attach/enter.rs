@@ -287,11 +287,25 @@ fn program(program: &Program, uid: u32) -> Result<Vec<CString>, SysError> {
     match program {
         Program::Command(words) => words.iter().map(|w| process::c_string(w.as_bytes())).collect(),
         Program::Shell => {
-            let passwd = std::fs::read("/etc/passwd").unwrap_or_default();
+            let passwd = passwd().unwrap_or_default();
             let shell = users::user_by_uid(&passwd, uid).map(|u| u.shell.to_vec()).filter(|s| !s.is_empty());
             Ok(vec![process::c_string(shell.unwrap_or_else(|| b"/bin/sh".to_vec()))?])
         }
     }
+}
+
+/// The container's `/etc/passwd`, which may be anything: a pipe must not block, nor an endless file fill memory.
+fn passwd() -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    const MOST: u64 = 4 << 20;
+    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = std::fs::File::options().read(true).custom_flags(nonblock).open("/etc/passwd")?;
+    let mut text = Vec::new();
+    if file.metadata()?.is_file() {
+        file.take(MOST).read_to_end(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// `/proc` and `/sys` of the entered namespaces, in a mount namespace of the program's own.

@@ -1,6 +1,7 @@
 //! Asking a running container's monitor. Runs in tools and libraries.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,12 +91,28 @@ impl Client {
             Err(e) if matches!(e.errno(), Errno::CONNREFUSED | Errno::NOENT) => Err(ClientError::NotRunning),
             other => {
                 let connection = other?;
+                self.check_peer(&connection)?;
                 if self.timeout.is_some() {
                     socket::set_receive_timeout(&connection, self.timeout)?;
                 }
                 Ok(connection)
             }
         }
+    }
+
+    /// Any user may listen on the name of a container that does not run, and would be sent descriptors and be
+    /// believed process ids: a monitor belongs to root, to the caller, or to whom the container's folder belongs.
+    fn check_peer(&self, connection: &OwnedFd) -> Result<()> {
+        let (uid, _) = socket::peer_ids(connection)?;
+        if uid == 0 || uid == rustix::process::geteuid().as_raw() {
+            return Ok(());
+        }
+        let owner = std::fs::metadata(self.lxcpath.join(&self.name)).ok().map(|m| m.uid());
+        if owner == Some(uid) {
+            return Ok(());
+        }
+        let what = format!("command socket of {}: user {uid}, who listens there, does not own it", self.name);
+        Err(SysError::new("connect", what, Errno::PERM).into())
     }
 
     /// Sends one request and reads the whole answer.

@@ -37,12 +37,10 @@ pub struct StartOptions {
     pub run: Run,
     /// A file for the monitor's process id.
     pub pidfile: Option<PathBuf>,
-    /// Close the descriptors that this process inherited (always in the background).
+    /// Close the descriptors that this process inherited; a monitor in the background never has them.
     pub close_fds: bool,
     /// How the monitor logs.
     pub log: Settings,
-    /// Say nothing.
-    pub quiet: bool,
 }
 
 /// What came of a start.
@@ -60,6 +58,9 @@ impl Container {
     /// # Errors
     /// [`Error::AlreadyRunning`]; the first failure of the start otherwise, with its causes.
     pub fn start(&mut self, o: &StartOptions) -> Result<Started> {
+        if o.close_fds {
+            lxc_sys::process::close_inherited()?;
+        }
         let listener = self.bind()?;
         let log = supervise::effective_log(&o.log, &self.config);
         if log != o.log {

@@ -50,19 +50,28 @@ pub enum Incoming {
     Gone,
 }
 
-/// The most connections that are served at a time; more wait in the socket's queue.
-const MOST: usize = 16 * 1024;
+/// The most connections of users who may not ask: one more, and the oldest is closed.
+const MOST_STRANGERS: usize = 16;
+/// Descriptors that are kept for the monitor's other work.
+const RESERVE: u64 = 128;
 
 impl Clients {
     /// Takes the connections that wait on the listening socket.
     pub fn accept(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
-        while self.connections.len() < MOST {
+        loop {
             let fd = match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(fd) => fd,
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
                 Err(_) => return,
             };
             let allowed = may_ask(fd.as_fd());
+            // Who comes when all places are taken is sent away: left in the queue it would keep the monitor awake.
+            if self.connections.len() >= most() {
+                continue;
+            }
+            if !allowed {
+                self.make_room_for_a_stranger();
+            }
             let number = self.next;
             self.next = self.next.wrapping_add(1) & 0x00ff_ffff;
             if poll.add(&fd, Token::Client(number)).is_ok() {
@@ -76,6 +85,14 @@ impl Clients {
                 };
                 self.connections.insert(number, connection);
             }
+        }
+    }
+
+    fn make_room_for_a_stranger(&mut self) {
+        let mut strangers = self.connections.iter().filter(|(_, c)| !c.allowed).map(|(n, _)| *n);
+        let oldest = strangers.next();
+        if let (Some(oldest), true) = (oldest, strangers.count() + 1 >= MOST_STRANGERS) {
+            self.close(oldest);
         }
     }
 
@@ -193,6 +210,12 @@ impl Connection {
         }
         Ok(true)
     }
+}
+
+/// How many connections are served at a time.
+fn most() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(RESERVE)).unwrap_or(usize::MAX).clamp(1, 16 * 1024)
 }
 
 /// Whether who connected is root or the monitor's own user. Upstream reads the same of each message; whoever sends

@@ -210,7 +210,9 @@ impl<'a> Setup<'a> {
     /// Everything else up to the program: network, cgroups, hooks, terminals, the new root, confinement.
     fn wiring(&mut self, wiring: Wiring) -> Result<GuestFds, GuestError> {
         let (guest, plan) = (self.guest, self.plan);
-        let Some(rootfs) = self.rootfs.take() else { return Ok(GuestFds::default()) };
+        let rootfs = self.rootfs.take();
+        let rootfs = rootfs
+            .ok_or_else(|| SysError::new("wiring", "no root file system yet", rustix::io::Errno::PROTO))?;
         wiring.birth.enter()?;
         if plan.namespaces.unshared.contains(NsFlags::CGROUP) {
             // Its root is where the guest is now.
