@@ -8,3 +8,4 @@ mod host_template;
 mod many;
 mod plan;
 mod quiet;
+mod strangers;
