@@ -79,6 +79,7 @@ fn options() -> StartOptions {
 /// Runs `act` while this process has another thread.
 fn with_a_second_thread<T>(act: impl FnOnce() -> T) -> T {
     let (done, wait) = std::sync::mpsc::channel::<()>();
+    #[expect(clippy::disallowed_methods, reason = "it is what the test is about")]
     let thread = std::thread::spawn(move || wait.recv().ok());
     let result = act();
     drop(done);

@@ -6,7 +6,6 @@
 
 pub mod cgroup;
 pub mod devpts;
-pub mod facts;
 pub mod idmap;
 pub mod keyring;
 pub mod limits;

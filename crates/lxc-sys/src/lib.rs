@@ -10,7 +10,6 @@ pub mod dir;
 pub mod error;
 pub mod filelock;
 pub mod keyring;
-pub mod loopdev;
 pub mod memfd;
 pub mod mount;
 pub mod netlink;

@@ -588,6 +588,38 @@ pub fn close_inherited_from(first: RawFd) -> Result<()> {
     Ok(())
 }
 
+/// Closes every descriptor from 3 on but those in `kept`. For a child that leaves by exec or `_exit` and drops
+/// none of the values that own the closed ones.
+///
+/// # Errors
+/// That of reading `/proc/self/fd`, where close_range(2) is missing.
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut numbers: Vec<RawFd> = kept.iter().map(AsRawFd::as_raw_fd).filter(|fd| *fd >= 3).collect();
+    numbers.sort_unstable();
+    let mut first: RawFd = 3;
+    for kept in numbers.iter().copied().chain([RawFd::MAX]) {
+        if first < kept && !close_range(first, kept - 1) {
+            // Fallback for Linux before 5.9: one by one.
+            return close_each(&numbers);
+        }
+        first = kept.saturating_add(1);
+    }
+    Ok(())
+}
+
+fn close_range(first: RawFd, last: RawFd) -> bool {
+    // SAFETY: by the contract of the caller no value uses or drops the descriptors in this range any more.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
+}
+
+fn close_each(kept: &[RawFd]) -> Result<()> {
+    for fd in open_fds()?.into_iter().filter(|fd| *fd >= 3 && !kept.contains(fd)) {
+        // SAFETY: as for close_range; the folder's own descriptor is closed already and fails.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,11 +4,11 @@
 //! program is executed.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::net::RecvFlags;
-use rustix::process::Pid;
+use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
 
 use lxc_host::cgroup::attach::Entry;
 use lxc_host::cgroup::dir::Dir;
@@ -147,6 +147,8 @@ fn enter(
     born: bool,
     sock: &OwnedFd,
 ) -> Result<std::convert::Infallible, Failed> {
+    // Nobody in the container may look into this process or the one it makes before the program is executed.
+    step("process", set_dumpable_behavior(DumpableBehavior::NotDumpable).op("prctl", "PR_SET_DUMPABLE"))?;
     if let Some(entry) = entry {
         step("cgroups", entry.birth().and_then(lxc_host::cgroup::guest::Birth::enter))?;
         if !born {
@@ -165,6 +167,11 @@ fn enter(
             step("directory", rustix::process::chdir("/").op("chdir", "/"))?;
         }
     }
+    // The next process is seen in the container, whose root may be allowed to look into any process there: a
+    // directory of the host among its descriptors would be a way out (CVE-2016-8649).
+    log::set_max_level(log::LevelFilter::Off);
+    let kept = std::iter::once(sock).chain(inside.terminal).map(AsFd::as_fd).collect::<Vec<_>>();
+    step("descriptors", process::close_all_but(&kept))?;
     let (cloned, _) = step("fork", clone(&Request { sibling: true, ..Request::default() }))?;
     match cloned {
         Cloned::Monitor(child) => {

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use lxc_sys::{Op, Result};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// How a directory is held: it can be a base for `*at` calls, not be read.
@@ -70,6 +70,31 @@ impl Dir {
         }
         let fd = rustix::fs::openat(&self.fd, below, HOLD, Mode::empty()).op("open", &path)?;
         Ok(Dir { fd, path })
+    }
+
+    /// Opens a directory below this one and takes its lock, which says that somebody is at work with it though no
+    /// process may be in it yet. The lock is held as long as a copy of the descriptor. `None`: another has it, or
+    /// has put a directory of its own in that place.
+    ///
+    /// # Errors
+    /// Open errors other than `ENOENT`.
+    pub fn claim(&self, below: &Path) -> Result<Option<Dir>> {
+        let path = self.path.join(below);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, below, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            other => other.op("open", &path)?,
+        };
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            other => other.op("flock", &path)?,
+        }
+        let held = rustix::fs::fstat(&fd).op("stat", &path)?;
+        match rustix::fs::statat(&self.fd, below, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if there.st_ino == held.st_ino => Ok(Some(Dir { fd, path })),
+            Ok(_) | Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno).op("stat", &path),
+        }
     }
 
     /// A second handle of the same directory.

@@ -451,10 +451,7 @@ pub fn sweep(host: &Hierarchies, names: &Names) -> Result<Vec<PathBuf>, Error> {
     let mut removed = Vec::new();
     for hierarchy in host.iter() {
         for below in [&names.payload, &names.monitor] {
-            let dir = match hierarchy.base().at(below) {
-                Err(error) if error.errno() == Errno::NOENT => continue,
-                other => other?,
-            };
+            let Some(dir) = hierarchy.base().claim(below)? else { continue };
             if !dir.populated()? {
                 hierarchy.base().remove_tree(below)?;
                 removed.push(dir.path().to_owned());

@@ -151,6 +151,8 @@ fn make_in(
 }
 
 /// Makes a group in one hierarchy. The last directory must be new; those above may be there.
+///
+/// Containers of one name in two folders may be started at once: whose groups are empty still is told by a lock.
 fn make_one(hierarchy: &Hierarchy, below: &Path) -> Result<Dir, Obstacle> {
     let base = hierarchy.base();
     let parent = below.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -161,33 +163,38 @@ fn make_one(hierarchy: &Hierarchy, below: &Path) -> Result<Dir, Obstacle> {
             base.make(below)?;
         }
         Err(error) if error.errno() == Errno::EXIST => {
-            if base.at(below)?.populated()? {
+            let left = base.claim(below)?.ok_or(Obstacle::Taken)?;
+            if left.populated()? {
                 return Err(Obstacle::Taken);
             }
-            match base.remove_tree(below) {
-                Err(error) if error.errno() == Errno::BUSY => return Err(Obstacle::Taken),
-                other => other?,
+            for step in [base.remove_tree(below), base.make(below)] {
+                match step {
+                    Err(error) if matches!(error.errno(), Errno::BUSY | Errno::EXIST) => {
+                        return Err(Obstacle::Taken);
+                    }
+                    other => other?,
+                }
             }
-            base.make(below)?;
         }
         Err(error) => return Err(error.into()),
     }
-    open_new(hierarchy, parent, below).map_err(|error| {
+    let dir = base.claim(below)?.ok_or(Obstacle::Taken)?;
+    initialise(hierarchy, parent, &dir).map_err(|error| {
         if let Err(error) = base.remove_tree(below) {
             log::debug!("{error}");
         }
         Obstacle::Unusable(error)
-    })
+    })?;
+    Ok(dir)
 }
 
-/// Opens a group that has just been made, and gives it what a v1 cpuset needs.
-fn open_new(hierarchy: &Hierarchy, parent: Option<&Path>, below: &Path) -> lxc_sys::Result<Dir> {
-    let dir = hierarchy.base().at(below)?;
+/// Gives a new group what a v1 cpuset needs.
+fn initialise(hierarchy: &Hierarchy, parent: Option<&Path>, dir: &Dir) -> lxc_sys::Result<()> {
     if hierarchy.version() == Version::V1 && hierarchy.has("cpuset") {
         let parent = parent.map(|parent| hierarchy.base().at(parent)).transpose()?;
-        cpuset::initialise(hierarchy, parent.as_ref(), &dir)?;
+        cpuset::initialise(hierarchy, parent.as_ref(), dir)?;
     }
-    Ok(dir)
+    Ok(())
 }
 
 /// Makes the directories above a group, and notes those that were not there.
@@ -198,7 +205,7 @@ fn make_parents(hierarchy: &Hierarchy, below: &Path) -> lxc_sys::Result<()> {
             Ok(()) => {
                 note_made(hierarchy, path);
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                open_new(hierarchy, parent, path)?;
+                initialise(hierarchy, parent, &hierarchy.base().at(path)?)?;
             }
             Err(error) if error.errno() == Errno::EXIST => {}
             Err(error) => return Err(error),

@@ -40,6 +40,18 @@ fn leftovers_are_used_again_and_the_living_left_alone() {
 }
 
 #[test]
+fn an_empty_group_that_another_is_starting_with_is_left_alone() {
+    isolated("groups::an_empty_group_that_another_is_starting_with_is_left_alone", HOST, |name| {
+        let host = found();
+        let spec = spec(name, &["cgroup.pids.max = 7"]);
+        let first = PayloadLease::create(&host, &spec).unwrap();
+        let second = PayloadLease::create(&host, &spec).unwrap();
+        assert_eq!(first.below(), Path::new(&format!("lxc.payload.{name}")));
+        assert_eq!(second.below(), Path::new(&format!("lxc.payload.{name}-1")));
+    });
+}
+
+#[test]
 fn sweeping_after_a_killed_monitor() {
     isolated("groups::sweeping_after_a_killed_monitor", HOST, |name| {
         let host = found();

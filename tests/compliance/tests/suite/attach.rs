@@ -119,6 +119,22 @@ fn ids() {
     c.kill();
 }
 
+/// Who attaches is seen inside before it executes the program: a directory of the host that it has open then is a
+/// way out of the container (`/proc/PID/fd/N/../..`).
+#[test]
+fn nothing_of_the_host_is_open_inside() {
+    let bed = Bed::new();
+    let c = bed.container().start();
+    let look = "while [ ! -e /stop ]; do ls -l /proc/[0-9]*/fd 2>/dev/null; done | grep -m 1 /sys/fs/cgroup";
+    let looking = c.run("lxc-attach", &["--", "/bin/sh", "-c", look]).spawn();
+    for _ in 0..200 {
+        c.attach(&["/bin/true"]).ok();
+    }
+    c.attach(&["/bin/touch", "/stop"]).ok();
+    assert_eq!(looking.output().stdout, "");
+    c.kill();
+}
+
 #[test]
 fn working_directory() {
     let bed = Bed::new();
