@@ -156,9 +156,8 @@ pub fn clone(request: &Request<'_>) -> Result<(Cloned, Birth)> {
 }
 
 fn named(request: &Request<'_>, errno: Errno) -> Error {
-    let names: Vec<&str> = request.namespaces.named().map(|(_, name)| name).collect();
-    let what =
-        if names.is_empty() { "process".to_owned() } else { format!("new namespaces {}", names.join(" ")) };
+    let new = request.namespaces;
+    let what = if new.is_empty() { "process".to_owned() } else { format!("new namespaces {new}") };
     Error::new("clone", what, errno)
 }
 

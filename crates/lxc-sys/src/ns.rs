@@ -1,5 +1,6 @@
 //! Namespaces: kinds, opening, entering.
 
+use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -74,6 +75,14 @@ pub fn open_own(name: &str) -> Result<OwnedFd> {
     open(Path::new(&format!("/proc/thread-self/ns/{name}")))
 }
 
+impl fmt::Display for NsFlags {
+    /// The names of the kinds, as in `/proc/PID/ns`, with blanks between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.named().map(|(_, name)| name).collect();
+        f.write_str(&names.join(" "))
+    }
+}
+
 /// Moves the calling thread into the namespace behind `fd`, which must be of kind `kind`.
 ///
 /// # Errors
@@ -89,7 +98,7 @@ pub fn enter(fd: impl AsFd, kind: NsFlags) -> Result<()> {
         NsFlags::CGROUP => LinkNameSpaceType::ControlGroup,
         _ => LinkNameSpaceType::Time,
     };
-    rustix::thread::move_into_link_name_space(fd.as_fd(), Some(link)).op("setns", format!("{kind:?}"))
+    rustix::thread::move_into_link_name_space(fd.as_fd(), Some(link)).op("setns", kind.to_string())
 }
 
 /// Gives the calling process new namespaces. It must have one thread.
@@ -98,7 +107,7 @@ pub fn enter(fd: impl AsFd, kind: NsFlags) -> Result<()> {
 /// That of unshare(2): `EINVAL` where the kernel lacks a kind.
 pub fn unshare(flags: NsFlags) -> Result<()> {
     let raw = i32::try_from(flags.bits()).unwrap_or(i32::MAX);
-    unshare_raw(raw).op("unshare", format!("{flags:?}"))
+    unshare_raw(raw).op("unshare", flags.to_string())
 }
 
 #[allow(unsafe_code)]

@@ -44,8 +44,7 @@ fn program(plan: &StartPlan, lines: &mut Lines) {
     for (name, value) in &plan.init.env.0 {
         lines.add("environment", format_args!("{}={}", name.to_string_lossy(), value.to_string_lossy()));
     }
-    let own: Vec<_> = plan.namespaces.own().named().map(|(_, name)| name).collect();
-    lines.add("namespaces", format_args!("new: {}", own.join(" ")));
+    lines.add("namespaces", format_args!("new: {}", plan.namespaces.own()));
     for shared in &plan.namespaces.shared {
         lines.add("namespaces", format_args!("shared: {} ({})", shared.path.display(), shared.origin));
     }
