@@ -30,11 +30,13 @@ impl Inventory {
         Self { things }
     }
 
-    /// What is here and not there (`+`), and there and not here (`-`).
+    /// What is here and not there (`+`), and there and not here (`-`). A process that has ended meanwhile was
+    /// on its way out before.
     #[must_use]
     pub fn differences(&self, before: &Self) -> Vec<String> {
         let new = self.things.difference(&before.things).map(|thing| format!("+ {thing}"));
-        let gone = before.things.difference(&self.things).map(|thing| format!("- {thing}"));
+        let gone = before.things.difference(&self.things).filter(|thing| !thing.starts_with("process "));
+        let gone = gone.map(|thing| format!("- {thing}"));
         new.chain(gone).collect()
     }
 
