@@ -102,6 +102,13 @@ fn wait(child: &lxc_sys::clone::Child, signals: &SignalFd) -> Result<Exit> {
     }
 }
 
+/// Where the program's terminal is shown: an output that is no terminal is the program's own, and what is echoed of
+/// the input does not belong there.
+fn callers_terminal() -> BorrowedFd<'static> {
+    let (stdin, stdout, stderr) = (rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr());
+    [stdout, stderr, stdin].into_iter().find(|fd| rustix::termios::isatty(fd)).unwrap_or(stdout)
+}
+
 struct Relay {
     terminal: Terminal,
     input: Pipe,
@@ -116,7 +123,9 @@ impl Relay {
 
     fn serve(mut self, child: &lxc_sys::clone::Child, signals: &SignalFd) -> Result<Exit> {
         let stdin = rustix::stdio::stdin();
-        let stdout = rustix::stdio::stdout();
+        let shown = callers_terminal();
+        // An input that is no terminal is the program's own: whatever is read here would be missing there.
+        self.input.ended = !rustix::termios::isatty(stdin);
         // Dropped on every way out: the caller's terminal is as it was.
         let _raw = RawMode::enter(stdin).ok();
         self.resize();
@@ -131,7 +140,7 @@ impl Relay {
             {
                 return Ok(exit);
             }
-            self.wait_and_move(stdin, stdout, signals)?;
+            self.wait_and_move(stdin, shown, signals)?;
         }
     }
 

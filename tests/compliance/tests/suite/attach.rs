@@ -268,6 +268,43 @@ fn the_login_shell_is_the_default() {
     c.kill();
 }
 
+/// `lxc-attach` of a shell on a terminal, with some of its streams redirected.
+fn redirected(c: &compliance::Container<'_>, bed: &Bed, before: &str, after: &str) -> compliance::Terminal {
+    let attach = bed.tools().path("lxc-attach");
+    let line = format!("{before} {} -n {} -- {after}", attach.display(), c.name());
+    compliance::Terminal::run(std::path::Path::new("/bin/sh"), &["-c", &line])
+}
+
+#[test]
+fn an_input_that_is_no_terminal_is_the_programs_own() {
+    let bed = Bed::new();
+    let c = bed.container().start();
+    let file = bed.dir().join("shown");
+    for _ in 0..5 {
+        let after = format!("sh >{}", file.display());
+        let (code, _) = redirected(&c, &bed, "echo 'echo $((40 + 2))' |", &after).finish();
+        assert_eq!(code, 0);
+        assert_eq!(std::fs::read_to_string(&file).expect("the output"), "42\n");
+    }
+    c.kill();
+}
+
+#[test]
+fn an_output_that_is_no_terminal_is_the_programs_own() {
+    let bed = Bed::new();
+    let c = bed.container().start();
+    let file = bed.dir().join("shown");
+    let after = format!("/bin/sh -c 'echo ready >&2; exec cat' >{}", file.display());
+    let mut terminal = redirected(&c, &bed, "", &after);
+    terminal.expect("ready");
+    terminal.send(b"typed\n");
+    terminal.expect("typed");
+    terminal.send(b"\x04");
+    assert_eq!(terminal.finish().0, 0);
+    assert_eq!(std::fs::read_to_string(&file).expect("the output"), "typed\n");
+    c.kill();
+}
+
 #[test]
 fn what_the_terminal_showed_can_be_logged() {
     let bed = Bed::new();
