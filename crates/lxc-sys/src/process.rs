@@ -396,14 +396,16 @@ pub fn trim_memory() {
     trim_heap();
 }
 
+// In a frame of its own, which is small: in a caller's, `mark` could lie above what is alive.
+#[inline(never)]
 fn trim_stack() {
     const PAGE: usize = 4096;
     const DEPTH: usize = 256 * 1024;
     let mark = 0u8;
-    let top = (std::ptr::from_ref(&mark) as usize & !(PAGE - 1)).saturating_sub(PAGE);
-    // SAFETY: below the stack pointer, with a page's distance for this call's own needs, nothing is alive; and
-    // the kernel keeps a megabyte below the stack free of other mappings (stack_guard_gap), so the range holds
-    // dead stack or nothing.
+    let top = (std::ptr::from_ref(std::hint::black_box(&mark)) as usize & !(PAGE - 1)).saturating_sub(PAGE);
+    // SAFETY: `mark` is in the innermost frame but that of madvise: below it, with a page's distance for that one,
+    // nothing is alive; and the kernel keeps a megabyte below the stack free of other mappings (stack_guard_gap),
+    // so the range holds dead stack or nothing.
     unsafe { libc::madvise((top - DEPTH) as *mut libc::c_void, DEPTH, libc::MADV_DONTNEED) };
 }
 
