@@ -21,8 +21,6 @@ pub const PROC_MAGIC: u64 = 0x9fa0;
 pub const DEVPTS_MAGIC: u64 = 0x1cd1;
 /// The magic number of NFS.
 pub const NFS_MAGIC: u64 = 0x6969;
-/// The magic number of ramfs, which the initial root file system may be.
-pub const RAMFS_MAGIC: u64 = 0x8584_58f6;
 
 /// The magic number of the file system that `fd` is on.
 ///
@@ -198,11 +196,6 @@ impl Tree {
     /// A tree that was cloned before, perhaps by another process.
     pub fn detached(fd: OwnedFd, shown: &Path) -> Tree {
         Tree { fd, shown: shown.to_owned(), kind: Kind::Detached }
-    }
-
-    /// The detached mount; `None` on a kernel without detached mounts.
-    pub fn as_detached(&self) -> Option<BorrowedFd<'_>> {
-        (self.kind == Kind::Detached).then(|| self.fd.as_fd())
     }
 
     /// The detached mount, owned; `None` on a kernel without detached mounts.

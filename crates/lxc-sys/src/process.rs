@@ -96,24 +96,6 @@ pub fn try_wait_any() -> Result<Option<(Pid, Exit)>> {
     Ok(got.and_then(|(pid, status)| Exit::of(status).map(|exit| (pid, exit))))
 }
 
-/// Waits for the end of any child and reaps it.
-///
-/// # Errors
-/// `ECHILD` when there is no child at all.
-pub fn wait_any() -> Result<(Pid, Exit)> {
-    loop {
-        match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) => {
-                if let Some(exit) = Exit::of(status) {
-                    return Ok((pid, exit));
-                }
-            }
-            Ok(None) | Err(Errno::INTR) => {}
-            Err(e) => return Err(e).op("waitpid", "any"),
-        }
-    }
-}
-
 fn done(result: i64, op: &'static str, on: impl Into<String>) -> Result<i64> {
     if result < 0 {
         let errno = Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO);

@@ -86,8 +86,6 @@ pub struct Hierarchy {
     mount_point: PathBuf,
     /// Which group is seen at the mount point.
     root: PathBuf,
-    /// The directory of the base group below the mount point, relative.
-    base_below: PathBuf,
     /// The path of the base group in the hierarchy, absolute.
     base_path: PathBuf,
     /// Whether the files of the cpuset controller lack their prefix.
@@ -157,11 +155,6 @@ impl Hierarchy {
     /// The path in the hierarchy of a group below the base: what `/proc/PID/cgroup` shows.
     pub fn path_of(&self, below: &Path) -> PathBuf {
         self.base_path.join(below)
-    }
-
-    /// The directory below the mount point of a group below the base.
-    pub fn below_mount(&self, below: &Path) -> PathBuf {
-        self.base_below.join(below)
     }
 
     /// The name a control file has here: cpuset files can lack their prefix (`noprefix`).
@@ -299,7 +292,6 @@ impl Place {
             controllers: self.controllers,
             mount_point: self.mount_point,
             root: self.root,
-            base_below: self.base_below,
             base_path: self.base_path,
             noprefix: self.noprefix,
             wanted,
