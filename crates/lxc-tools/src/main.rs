@@ -1,39 +1,8 @@
-//! The tools of LXC in one multicall program.
-//!
-//! Called as `lxc-NAME` it is that tool; called as `lxc-rs NAME …` or `lxc NAME …` it is the tool named by
-//! its first argument. Nothing is done before the tool is known, and only that tool's command line is
-//! described to the parser: `lxc-info` is asked often.
-//!
-//! Each tool is one file: its options (a [`cli::Tool`]) and what it does with the public API of
-//! `lxc-core`. Standard output is upstream's, byte for byte; standard error is ours (see [`report`]).
+//! The program `lxc-rs`; all of it is in the library.
 #![forbid(unsafe_code)]
-
-mod applet;
-mod attach;
-mod cgroup;
-mod cli;
-mod config;
-mod console;
-mod create;
-mod destroy;
-mod execute;
-mod freeze;
-mod info;
-mod ls;
-mod output;
-mod report;
-mod session;
-mod start;
-mod stop;
-mod wait;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    #[cfg(feature = "faults")]
-    if std::env::var_os("LXC_RS_FAULT").is_some_and(|wanted| wanted == "list") {
-        let points = lxc_core::fault::POINTS.join("\n") + "\n";
-        return ExitCode::from(u8::from(output::write(points.as_bytes()).is_err()));
-    }
-    ExitCode::from(applet::run(std::env::args_os().collect()))
+    lxc_tools::main()
 }
