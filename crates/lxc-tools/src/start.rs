@@ -10,7 +10,7 @@ use rustix::fs::Access;
 use lxc_core::{Container, Mode, Run, StartOptions};
 use lxc_sys::Op;
 
-use crate::cli::{Common, Define, Share, Tool};
+use crate::cli::{self, Common, Define, Share, Tool};
 use crate::output;
 use crate::report::Failure;
 use crate::session::{Session, absolute};
@@ -44,7 +44,7 @@ pub struct Start {
     #[command(flatten)]
     share: Share,
     /// Print what would be done, and do nothing
-    #[arg(long)]
+    #[arg(long, help_heading = cli::OWN)]
     plan: bool,
     #[command(flatten)]
     common: Common,

@@ -1,10 +1,11 @@
 //! The command line that all tools share: upstream's options in upstream's manner.
 //!
-//! The options of a tool are a clap struct; what clap does differently from `getopt_long` (values that
-//! begin with `-`, optional values of short options, `-?`) is put right before it sees the arguments, in
-//! [`getopt`].
+//! The options of a tool are a clap struct. [`getopt`] reads the arguments as `getopt_long` does, and hands
+//! them to clap in full form; clap checks the values. [`help`] and [`usage`] are texts in upstream's layout.
 
 mod getopt;
+mod help;
+mod listed;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,15 @@ mod usage;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use clap::{ArgMatches, Command};
 
+pub use listed::OWN;
 pub use options::{Common, Define, Rcfile, Share};
+
+use getopt::{End, Scanned};
 
 use crate::output;
 use crate::report::{self, Failure};
@@ -69,9 +74,9 @@ pub trait Tool: clap::Parser {
 }
 
 /// Parses `args` (without the program's name) and runs the tool; the exit code.
-pub fn run<T: Tool>(_program: &OsStr, args: Vec<OsString>) -> u8 {
+pub fn run<T: Tool>(program: &OsStr, args: Vec<OsString>) -> u8 {
     let command = command::<T>();
-    let tool = match parse::<T>(&command, args) {
+    let tool = match parse::<T>(program, &command, args) {
         Ok(tool) => tool,
         Err(code) => return code,
     };
@@ -96,30 +101,29 @@ fn command<T: Tool>() -> Command {
     T::command()
         .name(T::PROGRAM)
         .bin_name(T::PROGRAM)
-        .override_usage(format!("{} {}", T::PROGRAM, T::SYNOPSIS))
         .disable_help_flag(true)
         .disable_version_flag(true)
         .args_override_self(true)
-        .infer_long_args(true)
 }
 
-/// The tool's options, or the exit code when there is nothing left to do.
-fn parse<T: Tool>(command: &Command, args: Vec<OsString>) -> Result<T, u8> {
-    let args = getopt::normalize(command, args);
+/// The tool's options, or the exit code when there is nothing left to do. `program` is what it was called as:
+/// what `getopt_long` says begins with it.
+fn parse<T: Tool>(program: &OsStr, command: &Command, args: Vec<OsString>) -> Result<T, u8> {
+    let Scanned { args, end } = getopt::scan(command, args);
     let argv = std::iter::once(OsString::from(T::PROGRAM)).chain(args);
     let mut tool = match command.clone().try_get_matches_from(argv).and_then(from_matches::<T>) {
         Ok(tool) => tool,
-        Err(error) => return Err(usage_error::<T>(&error)),
+        Err(error) => return Err(value_error::<T>(&error)),
     };
-    if let Some(code) = early(command, &tool) {
-        return Err(code);
+    if let Some(end) = end {
+        return Err(ended(program, command, &tool, end));
     }
     if let Err(text) = settle(&mut tool) {
-        to_stderr(&text);
+        to_stderr(text.as_bytes());
         return Err(1);
     }
     if let Err(text) = tool.check() {
-        to_stderr(&format!("{}: {text}\n", T::PROGRAM));
+        to_stderr(format!("{}: {text}\n", T::PROGRAM).as_bytes());
         return Err(1);
     }
     Ok(tool)
@@ -129,26 +133,29 @@ fn from_matches<T: Tool>(mut matches: ArgMatches) -> Result<T, clap::Error> {
     T::from_arg_matches_mut(&mut matches)
 }
 
-/// `--help`, `-?`, `--usage` and `--version` end the tool at once.
-fn early<T: Tool>(command: &Command, tool: &T) -> Option<u8> {
-    let common = tool.common();
-    if common.help || common.question {
-        to_stderr(&help::<T>(command));
-        return Some(if common.question { 1 } else { tool.after_help() });
+/// Says what ended the reading of the command line; the exit code.
+fn ended<T: Tool>(program: &OsStr, command: &Command, tool: &T, end: End) -> u8 {
+    let help = || to_stderr(help::text::<T>(command).as_bytes());
+    match end {
+        End::Help => {
+            help();
+            tool.after_help()
+        }
+        End::Question => {
+            help();
+            1
+        }
+        End::Usage => {
+            to_stderr(usage::text(T::PROGRAM, command).as_bytes());
+            0
+        }
+        End::Version => u8::from(output::write(format!("{LXC_VERSION}\n").as_bytes()).is_err()),
+        End::Wrong(said) => {
+            to_stderr(&[program.as_bytes(), b": ", &said, b"\n"].concat());
+            help();
+            1
+        }
     }
-    if common.usage {
-        to_stderr(&usage::text(T::PROGRAM, command));
-        return Some(0);
-    }
-    if common.version {
-        return Some(u8::from(output::write(format!("{LXC_VERSION}\n").as_bytes()).is_err()));
-    }
-    None
-}
-
-/// The text of `--help`.
-fn help<T: Tool>(command: &Command) -> String {
-    command.clone().render_help().to_string()
 }
 
 /// Takes the name out of the positional arguments, and checks `-P`; the text of the complaint.
@@ -171,24 +178,24 @@ fn settle<T: Tool>(tool: &mut T) -> Result<(), String> {
     Ok(())
 }
 
-/// Prints what clap says about a command line, first line first; the exit code.
-fn usage_error<T: Tool>(error: &clap::Error) -> u8 {
+/// Prints what clap says about a value, first line first; the exit code.
+fn value_error<T: Tool>(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    to_stderr(&format!("{}: {}\n", T::PROGRAM, text.trim_end()));
+    to_stderr(format!("{}: {}\n", T::PROGRAM, text.trim_end()).as_bytes());
     1
 }
 
-fn to_stderr(text: &str) {
+fn to_stderr(text: &[u8]) {
     // Nobody is left to be told when standard error is closed.
-    drop(std::io::stderr().write_all(text.as_bytes()));
+    drop(std::io::stderr().write_all(text));
 }
 
 /// The options of a command line without a program's name, before they are checked.
 #[cfg(test)]
 pub fn from_words<T: Tool>(words: &[&str]) -> Result<T, clap::Error> {
     let command = command::<T>();
-    let args = getopt::normalize(&command, words.iter().map(OsString::from).collect());
+    let Scanned { args, .. } = getopt::scan(&command, words.iter().map(OsString::from).collect());
     let argv = std::iter::once(OsString::from(T::PROGRAM)).chain(args);
     command.try_get_matches_from(argv).and_then(from_matches::<T>)
 }

@@ -7,23 +7,10 @@ use clap::{ArgAction, Args};
 
 /// The options of every tool but `lxc-config`.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Common options")]
 pub struct Common {
     /// The container's name; the first argument that is no option is taken when this is not given
     #[arg(short, long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Show this help (with -?: and fail)
-    #[arg(short, long, visible_short_alias = '?')]
-    pub help: bool,
-    /// What `-?` is turned into.
-    #[arg(long = "help-and-fail", hide = true)]
-    pub question: bool,
-    /// Show the options in short
-    #[arg(long)]
-    pub usage: bool,
-    /// Show the version of LXC that this follows
-    #[arg(long)]
-    pub version: bool,
     /// Print nothing but what was asked for
     #[arg(short, long)]
     pub quiet: bool,

@@ -14,7 +14,7 @@ use crate::start::Start;
 use crate::stop::Stop;
 use crate::wait::Wait;
 
-use getopt::Value;
+use listed::Value;
 
 /// Calls a macro for every tool type.
 macro_rules! each_tool {
@@ -26,7 +26,7 @@ macro_rules! each_tool {
 }
 
 macro_rules! helps {
-    ($($tool:ty),*) => { vec![$((<$tool>::PROGRAM, help::<$tool>(&command::<$tool>()))),*] };
+    ($($tool:ty),*) => { vec![$((<$tool>::PROGRAM, help::text::<$tool>(&command::<$tool>()))),*] };
 }
 
 macro_rules! usages {
@@ -94,7 +94,7 @@ const UPSTREAM: [(&str, &str); 13] = [
     ("lxc-wait", "s:state= t:timeout= -:rcfile="),
 ];
 
-const COMMON: &str = "n:name= h:help -:usage -:version q:quiet o:logfile= l:logpriority= P:lxcpath=";
+const COMMON: &str = "n:name= q:quiet o:logfile= l:logpriority= P:lxcpath=";
 
 #[test]
 fn options_of_upstream() {
@@ -112,13 +112,13 @@ fn options_of_upstream() {
                 Some(b'?') => Value::Optional,
                 _ => Value::None,
             };
-            assert_eq!(getopt::value_of(arg), value, "{} --{long}", command.get_name());
+            assert_eq!(listed::value_of(arg), value, "{} --{long}", command.get_name());
         }
     }
 }
 
 fn words<T: Tool>(words: &[&str]) -> Result<T, u8> {
-    parse::<T>(&command::<T>(), words.iter().map(OsString::from).collect())
+    parse::<T>(OsStr::new(T::PROGRAM), &command::<T>(), words.iter().map(OsString::from).collect())
 }
 
 #[test]
