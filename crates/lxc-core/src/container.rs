@@ -21,7 +21,7 @@ use crate::dirs::Dirs;
 
 pub use crate::error::{Error, ErrorKind};
 pub use control::{ConsoleSession, Stop, TtyChoice};
-pub use query::{LinkStats, Stats};
+pub use query::{Address, LinkStats, Stats, Transfers};
 pub use start::{Run, StartOptions, Started};
 
 /// How long a monitor may take to say whether it is there: one in the middle of a start does not answer.

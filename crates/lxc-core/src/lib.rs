@@ -28,8 +28,8 @@ pub mod supervise;
 pub use attach::{AttachOptions, Attached, Elevated, EnvPolicy, Program};
 pub use command::{Client, ClientError};
 pub use container::{
-    ConsoleSession, Container, DestroyOptions, Error, ErrorKind, LinkStats, Run, StartOptions, Started,
-    Stats, Stop, TtyChoice,
+    Address, ConsoleSession, Container, DestroyOptions, Error, ErrorKind, LinkStats, Run, StartOptions,
+    Started, Stats, Stop, Transfers, TtyChoice,
 };
 pub use create::{CreateOptions, Template};
 pub use dirs::Dirs;

@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
+use std::collections::BTreeMap;
+
 use lxc_core::{Container, LinkStats, Stats};
 use lxc_types::State;
+use serde::Serialize;
 
 use crate::cli::{Common, Rcfile, Tool};
+use crate::json::{self, FormatOption};
 use crate::output;
 use crate::report::{self, Failure};
 use crate::session::Session;
@@ -32,6 +36,8 @@ pub struct Info {
     #[arg(short = 'H', long)]
     no_humanize: bool,
     #[command(flatten)]
+    pub(crate) format: FormatOption,
+    #[command(flatten)]
     rcfile: Rcfile,
     #[command(flatten)]
     common: Common,
@@ -49,6 +55,9 @@ impl Tool for Info {
         if state == State::Stopped && !container.is_defined() && !session.has_rcfile() {
             // Upstream's very words, without a prefix: they are looked for.
             return Err(Failure::plain(format!("{} doesn't exist", container.name())));
+        }
+        if self.format.is_json() {
+            return json::print("container", &document(&container, state, &self.config));
         }
         let show = self.show();
         let mut text = String::new();
@@ -139,6 +148,58 @@ fn gather(container: &Container, state: State, show: Show) -> Facts {
         facts.links = container.link_stats();
     }
     facts
+}
+
+/// What `--format json` prints: all there is, and the configuration's keys that are asked for.
+#[derive(Serialize)]
+struct Document<'a> {
+    name: &'a str,
+    lxcpath: String,
+    state: &'static str,
+    defined: bool,
+    pid: Option<i32>,
+    addresses: Vec<DocumentAddress>,
+    usage: Option<json::Usage>,
+    links: Vec<DocumentLink>,
+    config: BTreeMap<&'a str, Option<String>>,
+}
+
+/// The object `address`.
+#[derive(Serialize)]
+struct DocumentAddress {
+    link: String,
+    address: String,
+}
+
+/// The object `link`.
+#[derive(Serialize)]
+struct DocumentLink {
+    host_name: String,
+    tx_bytes: u64,
+    rx_bytes: u64,
+}
+
+fn document<'a>(container: &'a Container, state: State, keys: &'a [String]) -> Document<'a> {
+    let runs = state != State::Stopped;
+    let addresses = if runs { container.addresses() } else { Vec::new() };
+    let links = if runs { container.link_stats() } else { Vec::new() };
+    Document {
+        name: container.name(),
+        lxcpath: container.lxcpath().to_string_lossy().into_owned(),
+        state: state.as_str(),
+        defined: container.is_defined(),
+        pid: if runs { container.init_pid() } else { None },
+        addresses: addresses
+            .into_iter()
+            .map(|a| DocumentAddress { link: a.link, address: a.address.to_string() })
+            .collect(),
+        usage: if runs { container.stats() } else { None }.as_ref().map(json::Usage::from),
+        links: links
+            .into_iter()
+            .map(|l| DocumentLink { host_name: l.host_name, tx_bytes: l.tx_bytes, rx_bytes: l.rx_bytes })
+            .collect(),
+        config: keys.iter().map(|key| (key.as_str(), container.config().get(key).ok())).collect(),
+    }
 }
 
 /// The lines, as upstream prints them.

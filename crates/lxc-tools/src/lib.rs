@@ -21,6 +21,7 @@ mod destroy;
 mod execute;
 mod freeze;
 mod info;
+mod json;
 mod ls;
 mod output;
 mod report;

@@ -8,8 +8,10 @@ use std::path::Path;
 
 use lxc_core::{Container, list};
 use lxc_types::{Name, State};
+use serde::Serialize;
 
 use crate::cli::{Common, NameRule, Rcfile, Tool};
+use crate::json::{self, FormatOption};
 use crate::output;
 use crate::report::{self, Failure};
 use crate::session::Session;
@@ -54,6 +56,8 @@ pub struct Ls {
     #[arg(long, value_name = "REGEX")]
     filter: Option<String>,
     #[command(flatten)]
+    format: FormatOption,
+    #[command(flatten)]
     rcfile: Rcfile,
     #[command(flatten)]
     common: Common,
@@ -82,6 +86,11 @@ impl Tool for Ls {
             },
         };
         let names = self.names(session)?;
+        if self.format.is_json() {
+            let containers = names.iter().map(|found| DocumentRow::of(session, found)).collect();
+            let lxcpath = session.lxcpath.to_string_lossy().into_owned();
+            return json::print("containers", &Document { lxcpath, containers });
+        }
         if names.is_empty() {
             return Ok(0);
         }
@@ -229,6 +238,51 @@ fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
         }
     }
     row
+}
+
+/// What `--format json` prints.
+#[derive(Serialize)]
+struct Document {
+    lxcpath: String,
+    containers: Vec<DocumentRow>,
+}
+
+/// The object `container`.
+#[derive(Serialize)]
+struct DocumentRow {
+    name: String,
+    state: Option<&'static str>,
+    defined: bool,
+    pid: Option<i32>,
+    memory_bytes: Option<u64>,
+    swap_bytes: Option<u64>,
+    autostart: bool,
+    groups: Vec<String>,
+    interfaces: Vec<String>,
+    ipv4: Vec<String>,
+    ipv6: Vec<String>,
+    unprivileged: bool,
+}
+
+impl DocumentRow {
+    fn of(session: &Session, found: &Found) -> DocumentRow {
+        let defined = session.lxcpath.join(found.name.as_str()).join("config").is_file();
+        let row = row(session, found, &table::EVERY);
+        DocumentRow {
+            name: row.name,
+            state: row.state.map(State::as_str),
+            defined,
+            pid: row.pid,
+            memory_bytes: row.ram,
+            swap_bytes: row.swap,
+            autostart: row.autostart,
+            groups: row.groups,
+            interfaces: row.interfaces,
+            ipv4: row.ipv4,
+            ipv6: row.ipv6,
+            unprivileged: row.unprivileged,
+        }
+    }
 }
 
 #[cfg(test)]

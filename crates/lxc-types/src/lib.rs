@@ -23,6 +23,7 @@ pub mod size;
 pub mod state;
 pub mod storage;
 pub mod time;
+pub mod utc;
 
 pub use capability::Capability;
 pub use idmap::{IdKind, IdMap};
@@ -38,3 +39,4 @@ pub use size::Size;
 pub use state::State;
 pub use storage::StorageKind;
 pub use time::TimeOffset;
+pub use utc::UtcTime;

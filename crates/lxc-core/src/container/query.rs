@@ -14,7 +14,7 @@ use super::{Container, Result};
 use crate::command::ClientError;
 use crate::command::wire::Which;
 
-pub use stats::Stats;
+pub use stats::{Stats, Transfers};
 
 /// An address inside and the link that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -40,6 +40,17 @@ pub const DEFAULT: [Column; 7] = [
     Column::Unprivileged,
 ];
 
+/// All columns.
+pub const EVERY: [Column; 11] = {
+    let mut every = [Column::Name; 11];
+    let mut at = 0;
+    while at < every.len() {
+        every[at] = ALL[at].1;
+        at += 1;
+    }
+    every
+};
+
 const ALL: [(&str, Column); 11] = [
     ("NAME", Column::Name),
     ("STATE", Column::State),

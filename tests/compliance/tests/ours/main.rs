@@ -5,6 +5,7 @@ mod broken_configs;
 mod differences;
 mod faults;
 mod host_template;
+mod json;
 mod many;
 mod plan;
 mod quiet;

@@ -1,0 +1,65 @@
+//! `--format json`: what `doc/json.md` says of it.
+
+use compliance::{Bed, check_json};
+
+#[test]
+fn info() {
+    let bed = Bed::new();
+    let c = bed
+        .container()
+        .config(
+            "lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up\nlxc.net.0.veth.pair = tvjson
+             lxc.net.0.ipv4.address = 10.0.3.78/24",
+        )
+        .start();
+    let args = ["--format", "json", "-c", "lxc.uts.name", "-c", "lxc.nosuch"];
+    let value = check_json("container", &c.tool("lxc-info", &args).ok().stdout);
+    assert_eq!(value["name"], c.name());
+    assert_eq!(value["lxcpath"], "/var/lib/lxc");
+    assert_eq!(value["state"], "RUNNING");
+    assert_eq!(value["defined"], true);
+    assert_eq!(value["pid"], c.init());
+    assert_eq!(value["addresses"][0]["link"], "eth0");
+    assert_eq!(value["addresses"][0]["address"], "10.0.3.78");
+    assert_eq!(value["links"][0]["host_name"], "tvjson");
+    assert!(value["usage"]["memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{value}");
+    assert!(value["usage"]["pids"].as_u64().is_some_and(|tasks| tasks > 0), "{value}");
+    assert_eq!(value["config"]["lxc.uts.name"], c.name());
+    assert!(value["config"]["lxc.nosuch"].is_null());
+    c.kill();
+
+    let value = check_json("container", &c.tool("lxc-info", &["--format=json"]).ok().stdout);
+    assert_eq!(value["state"], "STOPPED");
+    assert!(value["pid"].is_null() && value["usage"].is_null());
+}
+
+#[test]
+fn ls() {
+    let bed = Bed::new();
+    let nothing = check_json("containers", &bed.tool("lxc-ls", &["--format=json"]).ok().stdout);
+    assert_eq!(nothing["containers"].as_array().map(Vec::len), Some(0));
+    let stopped = bed.container().config("lxc.start.auto = 1\nlxc.group = one\nlxc.group = two").make();
+    let running = bed.container().start();
+    let value = check_json("containers", &bed.tool("lxc-ls", &["--format=json"]).ok().stdout);
+    let [first, second] = value["containers"].as_array().map_or(&[][..], Vec::as_slice) else {
+        panic!("{value}")
+    };
+    assert_eq!(first["name"], stopped.name());
+    assert_eq!(first["state"], "STOPPED");
+    assert_eq!(first["autostart"], true);
+    assert_eq!(first["groups"], serde_json::json!(["one", "two"]));
+    assert_eq!(second["name"], running.name());
+    assert_eq!(second["pid"], running.init());
+    assert_eq!(second["interfaces"], serde_json::json!(["lo"]));
+    let value = check_json("containers", &bed.tool("lxc-ls", &["--running", "--format=json"]).ok().stdout);
+    assert_eq!(value["containers"].as_array().map(Vec::len), Some(1));
+    running.kill();
+}
+
+#[test]
+fn an_unknown_format() {
+    let bed = Bed::new();
+    let out = bed.tool("lxc-ls", &["--format=xml"]).expect(1);
+    assert!(out.stderr.contains("xml") && out.stderr.contains("json"), "{}", out.stderr);
+    assert_eq!(out.stdout, "");
+}
