@@ -68,6 +68,8 @@ pub struct SystemConfig {
     pub cgroup_pattern: Option<String>,
     /// `lxc.cgroup.use`: the only version 1 controllers to touch, separated by commas.
     pub cgroup_use: Option<String>,
+    /// `lxc.autostart.jobs`: how many containers `lxc-autostart` starts at a time. Upstream has no such key.
+    pub autostart_jobs: Option<String>,
 }
 
 impl SystemConfig {
@@ -93,11 +95,12 @@ impl SystemConfig {
             rbd_user: value(text, "lxc.bdev.rbd.rbduser").map(str::to_owned),
             cgroup_pattern: value(text, "lxc.cgroup.pattern").map(str::to_owned),
             cgroup_use: value(text, "lxc.cgroup.use").map(str::to_owned),
+            autostart_jobs: value(text, "lxc.autostart.jobs").map(str::to_owned),
         }
     }
 
     /// The keys that [`SystemConfig::get`] knows.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 10] = [
         "lxc.default_config",
         "lxc.lxcpath",
         "lxc.bdev.lvm.vg",
@@ -107,6 +110,7 @@ impl SystemConfig {
         "lxc.bdev.rbd.rbduser",
         "lxc.cgroup.pattern",
         "lxc.cgroup.use",
+        "lxc.autostart.jobs",
     ];
 
     /// A value by key: the outer `None` is an unknown key, the inner one a value without default.
@@ -121,6 +125,7 @@ impl SystemConfig {
             "lxc.bdev.rbd.rbduser" => self.rbd_user.as_deref(),
             "lxc.cgroup.pattern" => self.cgroup_pattern.as_deref(),
             "lxc.cgroup.use" => self.cgroup_use.as_deref(),
+            "lxc.autostart.jobs" => self.autostart_jobs.as_deref(),
             _ => return None,
         })
     }

@@ -21,6 +21,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("lxc.start.auto", "1"),
     ("lxc.start.delay", "5"),
     ("lxc.start.order", "-3"),
+    ("lxc.start.after", "db"),
     ("lxc.group", "onboot"),
     ("lxc.ephemeral", "1"),
     ("lxc.monitor.unshare", "1"),

@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::cli;
-use crate::{attach, cgroup, config, console, create, destroy, execute, freeze, info, ls, start, stop, wait};
+use crate::{
+    attach, autostart, cgroup, config, console, create, destroy, execute, freeze, info, ls, start, stop, wait,
+};
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
 struct Applet {
@@ -15,8 +17,9 @@ struct Applet {
 }
 
 /// All tools, sorted by name.
-const APPLETS: [Applet; 14] = [
+const APPLETS: [Applet; 15] = [
     Applet { name: "attach", run: attach::run },
+    Applet { name: "autostart", run: cli::run::<autostart::Autostart> },
     Applet { name: "cgroup", run: cli::run::<cgroup::Cgroup> },
     Applet { name: "config", run: config::run },
     Applet { name: "console", run: cli::run::<console::Console> },

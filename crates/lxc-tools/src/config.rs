@@ -17,6 +17,9 @@ const ITEMS: [&str; 7] = [
     "lxc.cgroup.pattern",
 ];
 
+/// Items that upstream does not have: not listed, and only by their whole name.
+const OWN: [&str; 1] = ["lxc.autostart.jobs"];
+
 /// Runs the tool; the exit code.
 pub fn run(program: &OsStr, args: Vec<OsString>) -> u8 {
     let item = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
@@ -36,7 +39,9 @@ fn answer(program: &str, item: &str, value: &dyn Fn(&str) -> Option<String>) -> 
     if item == "-l" {
         return (ITEMS.iter().map(|item| format!("{item}\n")).collect(), 0);
     }
-    let Some(found) = ITEMS.iter().find(|known| known.starts_with(item)) else {
+    let Some(found) =
+        ITEMS.iter().find(|known| known.starts_with(item)).or(OWN.iter().find(|own| **own == item))
+    else {
         return (format!("Unknown configuration item: {item}\n"), 1);
     };
     match value(found) {

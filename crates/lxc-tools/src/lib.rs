@@ -12,6 +12,7 @@
 
 mod applet;
 mod attach;
+mod autostart;
 mod cgroup;
 mod cli;
 mod config;

@@ -1,6 +1,6 @@
 //! How a container is started, watched, logged and stopped.
 
-use lxc_types::{Facility, LogLevel, SignalSpec};
+use lxc_types::{Facility, LogLevel, Name, SignalSpec};
 
 use crate::origin::Sourced;
 
@@ -57,6 +57,8 @@ pub struct Autostart {
     pub delay: u32,
     /// `lxc.start.order`: lower numbers start first.
     pub order: i32,
+    /// `lxc.start.after`: containers that start before this one and stop after it.
+    pub after: Vec<Sourced<Name>>,
     /// `lxc.group`.
     pub groups: Vec<String>,
 }

@@ -1,10 +1,10 @@
 //! `lxc.uts`, `lxc.arch`, `lxc.init`, `lxc.execute`, `lxc.signal`, `lxc.start`, `lxc.group`,
 //! `lxc.ephemeral`, `lxc.monitor`, `lxc.include`: what a container is and how it begins and ends.
 
-use lxc_types::{Personality, SignalSpec};
+use lxc_types::{Name, Personality, SignalSpec};
 
 use super::values::*;
-use super::{Family, Key, Outcome, Setting, Shape, Write};
+use super::{Family, Key, Outcome, Setting, Shape, Standing, Write};
 use crate::config::Monitor;
 use crate::diagnostic::nearest;
 
@@ -24,6 +24,7 @@ pub(super) const FAMILY: Family = Family {
         AUTO,
         DELAY,
         ORDER,
+        AFTER,
         GROUP,
         EPHEMERAL,
         UNSHARE,
@@ -192,6 +193,23 @@ const ORDER: Key = Key {
     get: |c, _| Ok(c.autostart.order.to_string()),
     clear: |c, _| reset(&mut c.autostart.order),
     ..Key::SINGLE
+};
+
+const AFTER: Key = Key {
+    name: "lxc.start.after",
+    values: "NAME [NAME]...",
+    doc: "Containers that lxc-autostart(1) starts before this one, whatever their lxc.start.order, and stops after \
+          it. It orders what is started anyway: it starts no container by itself, and a container that fails to \
+          start holds nobody up. A cycle is an error.",
+    standing: Standing::Own,
+    set: |c, s| {
+        let names: Vec<Name> = split(s.value).map(parse).collect::<Result<_, _>>()?;
+        c.autostart.after.extend(names.into_iter().map(|name| sourced(name, s)));
+        Ok(Outcome::Exact)
+    },
+    get: |c, _| Ok(lines(plain(&c.autostart.after))),
+    clear: |c, _| reset(&mut c.autostart.after),
+    ..Key::LIST
 };
 
 const GROUP: Key = Key {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::attach::Attach;
+use crate::autostart::Autostart;
 use crate::cgroup::Cgroup;
 use crate::console::Console;
 use crate::create::Create;
@@ -20,7 +21,8 @@ use listed::Value;
 macro_rules! each_tool {
     ($call:ident) => {
         $call!(
-            Attach, Cgroup, Console, Create, Destroy, Execute, Freeze, Info, Ls, Start, Stop, Unfreeze, Wait
+            Attach, Autostart, Cgroup, Console, Create, Destroy, Execute, Freeze, Info, Ls, Start, Stop,
+            Unfreeze, Wait
         )
     };
 }
@@ -59,12 +61,13 @@ fn descriptions_are_sound() {
 }
 
 /// Upstream's own options of each tool: letter (or `-`), name, and `=` for a value, `?` for an optional one.
-const UPSTREAM: [(&str, &str); 13] = [
+const UPSTREAM: [(&str, &str); 14] = [
     (
         "lxc-attach",
         "e:elevated-privileges? a:arch= s:namespaces= R:remount-sys-proc -:clear-env -:keep-env -:keep-var= \
          v:set-var= L:pty-log= f:rcfile= u:uid= g:gid= c:context=",
     ),
+    ("lxc-autostart", "k:kill L:list r:reboot s:shutdown a:all A:ignore-auto g:groups= t:timeout= -:rcfile="),
     ("lxc-cgroup", "-:rcfile="),
     ("lxc-console", "t:tty= e:escape= -:rcfile="),
     (

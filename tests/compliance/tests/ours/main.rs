@@ -1,6 +1,7 @@
 //! What holds for ours alone: what Debian's LXC does not have, or gets wrong.
 //! Each fault of Debian's that a test here shows is in `doc/differences.md`.
 
+mod autostart;
 mod broken_configs;
 mod differences;
 mod faults;

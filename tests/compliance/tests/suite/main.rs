@@ -1,6 +1,7 @@
 //! What holds for Debian's LXC and for ours.
 
 mod attach;
+mod autostart;
 mod boot;
 mod cgroup;
 mod config_tool;
