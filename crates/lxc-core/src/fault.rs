@@ -1,7 +1,9 @@
 //! Points at which a test makes a start fail or kills the monitor. Empty functions without the feature `faults`.
 
-/// The points of a start, in its order.
+/// The points of a start, in its order; first those of a starter that makes the network.
 pub const POINTS: &[&str] = &[
+    "starter-namespace",
+    "starter-links",
     "plan",
     "pre-start",
     "payload-cgroup",

@@ -25,6 +25,7 @@ use crate::log::{LogFile, Settings};
 use crate::plan::{self, StartPlan, Wish};
 use crate::start::leases::Leases;
 use crate::start::link::Report;
+use crate::start::outside;
 use crate::start::{InStage, StartError};
 
 /// The descriptors of the monitor, by number.
@@ -272,8 +273,13 @@ fn fork(
     let mut leases = first_leases(&job, &plan)?;
     let into =
         leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
+    let (maker, ordered) = outside::order(&plan).stage("monitor")?.unzip();
     match clone(&Request { into_cgroup: into.map(AsFd::as_fd), ..Request::default() }).stage("monitor")? {
         (Cloned::Monitor(child), _) => {
+            drop((ordered, starter));
+            if let Some(maker) = maker {
+                maker.make(&plan);
+            }
             // They are the child's now.
             if let Some(a) = leases.monitor.take() {
                 MonitorLease::keep(a)
@@ -281,6 +287,8 @@ fn fork(
             Ok(child)
         }
         (Cloned::Guest(_), birth) => {
+            drop(maker);
+            leases.network = ordered;
             if let (Some(monitor), Birth::Requested) = (&mut leases.monitor, birth) {
                 monitor.born_inside();
             }
@@ -322,7 +330,7 @@ fn title(lxcpath: &Path, name: &str) -> Vec<u8> {
 pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
     let (ours, theirs) = socket::seqpacket_pair().stage("monitor")?;
     let title = title(&job.wish.lxcpath, &job.wish.name);
-    fork(job, plan, theirs, || {
+    let monitor = fork(job, plan, theirs, || {
         rustix::process::setsid().op("setsid", "")?;
         rustix::process::chdir("/").op("chdir", "/")?;
         let null = null()?;
@@ -335,7 +343,12 @@ pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
         process::set_title(&title).ok();
         Ok(())
     })?;
-    receive_answer(&ours).stage("monitor")
+    let answer = receive_answer(&ours);
+    if answer.is_err() {
+        // It was killed. The locks on its cgroups are gone when it is, and not before: the next start needs them.
+        monitor.wait().stage("monitor")?;
+    }
+    answer.stage("monitor")
 }
 
 fn null() -> Result<OwnedFd, SysError> {

@@ -131,6 +131,8 @@ pub struct StartPlan {
     pub mounts: mounts::MountPlan,
     /// Its links.
     pub net: Vec<net::LinkPlan>,
+    /// Namespace and links can be made by whoever starts the container, before its first process is there.
+    pub network_from_starter: bool,
     /// Its control groups.
     pub cgroup: CgroupSpec,
     /// Resource limits of init.
@@ -167,13 +169,16 @@ pub fn plan(config: &Config, facts: &Facts, dirs: &Dirs, wish: &Wish) -> Result<
     }
     let security = security::plan(config, facts, &namespaces, &wish.lxcpath, &wish.name)?;
     let idmap = namespaces.has_user().then(|| IdMapSpec::new(&ids.maps, facts.id_caller()));
+    let net = net::plan(config)?;
+    let hooks = hooks::plan(config, facts, dirs, wish);
     Ok(StartPlan {
+        network_from_starter: net::can_come_first(&net, &namespaces, &hooks),
         init: init::plan(config, wish.mode, &wish.argv)?,
         hostname: config.uts.name.as_ref().map(|n| n.value.clone()),
         mounts: mounts::plan(config, dirs, wish, &namespaces, &security)?,
-        net: net::plan(config)?,
+        net,
         terminals: terminals::plan(config),
-        hooks: hooks::plan(config, facts, dirs, wish),
+        hooks,
         limits: limits(config),
         proc_files: assignments(&config.proc, "lxc.proc", |key, value, origin| ProcFileSpec {
             key,

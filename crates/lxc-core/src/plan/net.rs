@@ -1,10 +1,13 @@
 //! From `lxc.net.*` to links.
 
 use lxc_config::Config;
-use lxc_config::config::{NetDevice, NetKind, VethMode};
+use lxc_config::config::{HookKind, NetDevice, NetKind, VethMode};
 use lxc_host::net::spec as host;
+use lxc_sys::ns::NsFlags;
 
 use super::PlanError;
+use super::hooks::HookPlan;
+use super::namespaces::NsPlan;
 
 /// A link and its scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,18 @@ pub struct Script {
 /// Types that are not made yet, and values that contradict each other.
 pub fn plan(config: &Config) -> Result<Vec<LinkPlan>, PlanError> {
     config.net.iter().map(link).collect()
+}
+
+/// Whether namespace and links can be made before the container's first process: it does not own its network
+/// through ids of its own, and no hook or script is to run before a link is made.
+pub fn can_come_first(links: &[LinkPlan], namespaces: &NsPlan, hooks: &HookPlan) -> bool {
+    let ours = |link: &LinkPlan| matches!(link.spec, host::LinkSpec::Veth(_) | host::LinkSpec::Empty(_));
+    let before_last = links.split_last().map_or(&[][..], |(_, before)| before);
+    namespaces.cloned.contains(NsFlags::NET)
+        && namespaces.shared.is_empty()
+        && links.iter().all(ours)
+        && before_last.iter().all(|link| link.up.is_none())
+        && !hooks.list.iter().any(|hook| hook.kind == HookKind::PreStart)
 }
 
 fn link(device: &NetDevice) -> Result<LinkPlan, PlanError> {

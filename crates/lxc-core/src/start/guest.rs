@@ -18,8 +18,8 @@ use lxc_sys::ns::NsFlags;
 use lxc_sys::procfs::{Attributes, Procfs};
 use lxc_sys::{Error as SysError, Op, caps, ns, process};
 
-use super::link::{GuestEnd, Identity as IdentityStage, Link};
-use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring};
+use super::link::{GuestEnd, Identity as IdentityStage, IdmappedRoot, Link, Network};
+use super::messages::{GuestFds, IdmapRequests, Wiring};
 use crate::fault::{self, Fault};
 use crate::hooks::{self, Env, HookError};
 use crate::plan::StartPlan;
@@ -82,7 +82,7 @@ pub fn run(guest: &InGuest, link: Link<GuestEnd, IdentityStage>, cradle: Cradle<
     let mut setup = Setup::new(guest, plan, &cradle);
     drop(cradle);
     let done = link
-        .run(|()| setup.identity())
+        .run(|network| setup.identity(network))
         .and_then(|link| link.run(|root| setup.mounts(root)))
         .and_then(|link| link.run(|wiring| setup.wiring(wiring)));
     match done {
@@ -143,10 +143,13 @@ impl<'a> Setup<'a> {
     }
 
     /// Ids, and the namespaces that only the guest can make.
-    fn identity(&mut self) -> Result<(), GuestError> {
+    fn identity(&mut self, network: Network) -> Result<(), GuestError> {
         let late = self.plan.namespaces.unshared;
         // Opened before the identity changes, and before anything of the container can be at /proc.
         let proc = Procfs::mounted()?;
+        if let Some(network) = network {
+            ns::enter(network, NsFlags::NET)?;
+        }
         for (kind, _) in (late - NsFlags::TIME - NsFlags::CGROUP).named() {
             ns::unshare(kind)?;
         }
@@ -181,7 +184,7 @@ impl<'a> Setup<'a> {
         let prepared = root::prepare(guest, &plan.mounts.rootfs)?;
         self.hooks(HookKind::PreMount)?;
         let ids = if plan.idmap.is_some() { Ids::Mapped } else { Ids::Initial };
-        match (idmapped.0, &plan.mounts.storage) {
+        match (idmapped, &plan.mounts.storage) {
             (Some(tree), _) => root::attach_root(guest, &prepared, tree)?,
             (None, Some(storage)) => storage
                 .backend

@@ -19,7 +19,8 @@ use lxc_types::IdKind;
 use super::guest::{self, Cradle};
 use super::leases::Leases;
 use super::link::{self, LinkError};
-use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring};
+use super::messages::{GuestFds, IdmapRequests, Wiring};
+use super::outside::{self, Ordered};
 use super::{Cause, InStage, StartError};
 use crate::dirs::Dirs;
 use crate::facts::Facts;
@@ -66,11 +67,7 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
     let profile = starter.facts.lsm.prepare(&plan.security.label).stage("label")?;
     let label = profile.label().cloned();
     leases.profile = Some(profile);
-    let mut links: Vec<LinkSpec> = plan.net.iter().map(|l| l.spec.clone()).collect();
-    if links.iter().any(|l| matches!(l, LinkSpec::Veth(_))) {
-        let mut sock = Netlink::route().stage("network")?;
-        net::host::resolve_gateways(&mut links, &mut sock).stage("network")?;
-    }
+    let links = outside::resolved(plan).stage("network")?;
     let hierarchies = &starter.facts.hierarchies;
     let mut payload = PayloadLease::begin(hierarchies, &plan.cgroup).stage("cgroups")?;
     let mut mounts = cgroup_mounts(plan, starter, &payload).stage("cgroups")?;
@@ -92,14 +89,15 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
         foreground: starter.foreground,
     };
     let links = cradle.links.clone();
+    let network = leases.network.take();
     let console = host_console.map(|pair| pair.controller);
     leases.payload = Some(payload);
     fault::at("payload-cgroup").stage("cgroups")?;
 
     let (monitor_end, guest_end) = link::pair()?;
-    let (init, birth) = match make_guest(plan, leases)? {
+    let (init, birth) = match make_guest(plan, leases, network.is_some())? {
         (Cloned::Guest(proof), _) => {
-            drop(monitor_end);
+            drop((monitor_end, network));
             // In the child: what the monitor holds is not the guest's to give back.
             std::mem::forget(std::mem::take(leases));
             guest::run(&proof, guest_end, cradle)
@@ -107,7 +105,7 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
         (Cloned::Monitor(init), birth) => (init, birth),
     };
     drop((guest_end, cradle));
-    let walk = Walk { plan, starter, links: &links, init: &init, birth, complete };
+    let walk = Walk { plan, starter, links: &links, init: &init, birth, complete, network };
     let ear = monitor_end.ear()?;
     match walk.stages(monitor_end, leases) {
         Ok((mut fds, namespaces, env)) => {
@@ -180,11 +178,16 @@ fn host_console(plan: &StartPlan) -> Result<Option<Pair>, Cause> {
     Ok(Some(pair))
 }
 
-fn make_guest(plan: &StartPlan, leases: &Leases) -> Result<(Cloned, Birth), StartError> {
+/// `networked`: its network namespace is being made already.
+fn make_guest(plan: &StartPlan, leases: &Leases, networked: bool) -> Result<(Cloned, Birth), StartError> {
     fault::at("clone").stage("clone")?;
     fault::arm();
     let into = leases.payload.as_ref().and_then(PayloadLease::clone_into);
-    let request = Request { namespaces: plan.namespaces.cloned, into_cgroup: into, sibling: false };
+    let mut namespaces = plan.namespaces.cloned;
+    if networked {
+        namespaces -= NsFlags::NET;
+    }
+    let request = Request { namespaces, into_cgroup: into, sibling: false };
     if plan.namespaces.shared.is_empty() {
         return clone(&request).stage("clone");
     }
@@ -199,13 +202,15 @@ struct Walk<'a> {
     birth: Birth,
     /// The v1 groups are there already.
     complete: bool,
+    /// The network, if the starter makes it.
+    network: Option<Ordered>,
 }
 
 type Walked = (GuestFds, Vec<(&'static str, OwnedFd)>, Env);
 
 impl Walk<'_> {
     fn stages(
-        &self,
+        mut self,
         link: link::Link<link::MonitorEnd, link::Identity>,
         leases: &mut Leases,
     ) -> Result<Walked, StartError> {
@@ -218,11 +223,12 @@ impl Walk<'_> {
             idmap::host::write(&proc, self.init.pid(), maps).stage("identity")?;
         }
         fault::at("identity").stage("identity")?;
-        let ((), link) = link.step(())?;
+        let network = self.network.as_ref().map(Ordered::namespace).transpose()?;
+        let ((), link) = link.step(network)?;
 
         let userns = self.user_namespace().stage("rootfs")?;
         let root = self.idmapped_root(userns.as_ref()).stage("rootfs")?;
-        let pending = link.begin(IdmappedRoot(root))?;
+        let pending = link.begin(root)?;
         // While the guest mounts:
         let birth = self.settle_in_cgroups(leases).stage("cgroups")?;
         fault::at("settle").stage("cgroups")?;
@@ -327,9 +333,18 @@ impl Walk<'_> {
         own.filter_map(|(_, name)| Some((name, ns::open_of(self.init.pid(), name).ok()?))).collect()
     }
 
-    fn make_links(&self, leases: &mut Leases, env: &Env) -> Result<(), StartError> {
+    fn make_links(&mut self, leases: &mut Leases, env: &Env) -> Result<(), StartError> {
         let plan = self.plan;
         if !plan.namespaces.own().contains(NsFlags::NET) || self.links.is_empty() {
+            return Ok(());
+        }
+        if let Some(network) = self.network.take() {
+            // All or none are made by the starter; only the last can have a script.
+            for (at, (link, lease)) in plan.net.iter().zip(network.links()?).enumerate() {
+                let ran = run_script(plan, link, &lease, link.up.as_ref(), "up", env);
+                leases.net.push((at, lease));
+                ran.stage("network")?;
+            }
             return Ok(());
         }
         let guest = ns::open_of(self.init.pid(), "net").stage("network")?;

@@ -4,11 +4,14 @@ use lxc_host::cgroup::{MonitorLease, PayloadLease};
 use lxc_host::net::Netlink;
 use lxc_host::{lsm, net, rootfs};
 
+use super::outside::Ordered;
 use crate::plan::StartPlan;
 
 /// Everything that one run of a container holds. Dropped, it is given back top to bottom.
 #[derive(Debug, Default)]
 pub struct Leases {
+    /// A network that the starter makes for the first run.
+    pub network: Option<Ordered>,
     /// Links, by their place in the plan.
     pub net: Vec<(usize, net::Lease)>,
     /// Links out of use, whose deletion nobody needs to wait for.

@@ -97,6 +97,18 @@ pub trait Message: Sized {
     fn unpack(parcel: Parcel) -> Option<Self>;
 }
 
+impl Message for Option<OwnedFd> {
+    fn pack(self) -> Parcel {
+        Parcel { bytes: Vec::new(), fds: self.into_iter().collect() }
+    }
+
+    fn unpack(parcel: Parcel) -> Option<Self> {
+        let mut fds = parcel.fds.into_iter();
+        let fd = fds.next();
+        (parcel.bytes.is_empty() && fds.next().is_none()).then_some(fd)
+    }
+}
+
 impl Message for () {
     fn pack(self) -> Parcel {
         Parcel::default()
@@ -111,7 +123,7 @@ const DATA: u8 = 0;
 const REPORT: u8 = 1;
 /// Tag, length of the bytes, count of the descriptors.
 const HEADER: usize = 9;
-const CHUNK: usize = 32 * 1024;
+const CHUNK: usize = 4 * 1024 - HEADER;
 const CHUNK_FDS: usize = 60;
 
 fn send(sock: BorrowedFd<'_>, tag: u8, parcel: &Parcel) -> Result<(), LinkError> {
@@ -143,7 +155,32 @@ fn send(sock: BorrowedFd<'_>, tag: u8, parcel: &Parcel) -> Result<(), LinkError>
     }
 }
 
-fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
+/// Sends a parcel; [`receive`] is the other side.
+///
+/// # Errors
+/// [`LinkError::Gone`] when nobody can receive it any more.
+pub(super) fn send_data(sock: BorrowedFd<'_>, parcel: &Parcel) -> Result<(), LinkError> {
+    send(sock, DATA, parcel)
+}
+
+/// Sends a report in place of a parcel.
+///
+/// # Errors
+/// As [`send_data`].
+pub(super) fn send_report(
+    sock: BorrowedFd<'_>,
+    stage: &str,
+    error: &dyn std::error::Error,
+) -> Result<Report, LinkError> {
+    let report = Report::of(stage, error);
+    send(sock, REPORT, &pack_report(&report)).map(|()| report)
+}
+
+/// Waits for what the other side sends.
+///
+/// # Errors
+/// A report; [`LinkError::Gone`] when there is no other side.
+pub(super) fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
     let mut buffer = vec![0u8; HEADER + CHUNK];
     let first = receive_one(sock, &mut buffer)?;
     let mut head = [0u8; HEADER];
@@ -223,10 +260,15 @@ macro_rules! stages {
     };
 }
 
-use super::messages::{GuestFds, IdmapRequests, IdmappedRoot, Wiring as WiringDown};
+use super::messages::{GuestFds, IdmapRequests, Wiring as WiringDown};
+
+/// The network namespace that the guest is to enter, if it has not got one already.
+pub type Network = Option<OwnedFd>;
+/// The idmapped root file system, when there is one.
+pub type IdmappedRoot = Option<OwnedFd>;
 
 stages! { //                          monitor -> guest       guest -> monitor
-    Identity => Mounts "identity" { down: (),           up: () }
+    Identity => Mounts "identity" { down: Network,      up: () }
     Mounts => Wiring   "mounts"   { down: IdmappedRoot, up: IdmapRequests }
     Wiring => Commit   "setup"    { down: WiringDown,   up: GuestFds }
     Commit => Commit   "exec"     { down: (),           up: () }
@@ -365,9 +407,8 @@ impl<S: Stage> Link<GuestEnd, S> {
     }
 
     fn fail(&self, error: &dyn std::error::Error) -> LinkError {
-        let report = Report::of(S::NAME, error);
-        match send(self.sock.as_fd(), REPORT, &pack_report(&report)) {
-            Ok(()) => LinkError::Reported(report),
+        match send_report(self.sock.as_fd(), S::NAME, error) {
+            Ok(report) => LinkError::Reported(report),
             Err(e) => e,
         }
     }
@@ -407,9 +448,9 @@ mod tests {
     #[test]
     fn a_report_keeps_its_causes() {
         let (monitor, guest) = pair().unwrap();
-        let pending = monitor.begin(()).unwrap();
+        let pending = monitor.begin(None).unwrap();
         let inner = SysError::new("mount", "/proc", Errno::PERM);
-        let failed = guest.run(|()| Err::<(), _>(LinkError::Socket(inner)));
+        let failed = guest.run(|_| Err::<(), _>(LinkError::Socket(inner)));
         assert!(matches!(failed, Err(LinkError::Reported(_))));
         let Err(LinkError::Reported(report)) = pending.finish() else { panic!("no report") };
         assert_eq!(report.stage, "identity");
@@ -420,6 +461,6 @@ mod tests {
     fn a_dead_guest_is_noticed() {
         let (monitor, guest) = pair().unwrap();
         drop(guest);
-        assert!(matches!(monitor.step(()), Err(LinkError::Gone)));
+        assert!(matches!(monitor.step(None), Err(LinkError::Gone)));
     }
 }

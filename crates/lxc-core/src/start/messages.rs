@@ -34,22 +34,6 @@ impl Message for IdmapRequests {
     }
 }
 
-/// The idmapped root file system, when there is one.
-#[derive(Debug, Default)]
-pub struct IdmappedRoot(pub Option<OwnedFd>);
-
-impl Message for IdmappedRoot {
-    fn pack(self) -> Parcel {
-        Parcel { bytes: Vec::new(), fds: self.0.into_iter().collect() }
-    }
-
-    fn unpack(parcel: Parcel) -> Option<Self> {
-        let mut fds = parcel.fds.into_iter();
-        let root = fds.next();
-        (parcel.bytes.is_empty() && fds.next().is_none()).then_some(IdmappedRoot(root))
-    }
-}
-
 /// What the monitor has made for the guest meanwhile.
 #[derive(Debug, Default)]
 pub struct Wiring {
@@ -100,7 +84,7 @@ impl Message for Wiring {
 }
 
 /// Items of a length byte and that many bytes, up to a length of zero.
-fn take_list<'a>(rest: &mut &'a [u8]) -> Option<Vec<&'a [u8]>> {
+pub fn take_list<'a>(rest: &mut &'a [u8]) -> Option<Vec<&'a [u8]>> {
     let mut items = Vec::new();
     loop {
         let (length, after) = rest.split_first()?;

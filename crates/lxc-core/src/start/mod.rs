@@ -5,6 +5,7 @@ pub mod host;
 pub mod leases;
 pub mod link;
 pub mod messages;
+pub mod outside;
 mod sharing;
 
 use crate::fault::Fault;
@@ -88,6 +89,9 @@ pub enum Cause {
         /// Why.
         why: String,
     },
+    /// The process that was to make the network.
+    #[error("whoever started the container ended before its network was made")]
+    Starter,
     /// A program of this installation is missing.
     #[error("{0}")]
     Missing(String),

@@ -179,6 +179,46 @@ impl Lease {
         self.device.as_ref()
     }
 
+    /// As bytes, for another process that takes the lease over: at most 64. The guest's end, after its length;
+    /// then index, address, whether the name is coveted, and name of the device.
+    pub fn encode(&self) -> Vec<u8> {
+        let wired = self.wired.encode();
+        let mut bytes = vec![u8::try_from(wired.len()).unwrap_or(0)];
+        bytes.extend(wired);
+        if let Some(device) = &self.device {
+            bytes.extend(device.index.to_ne_bytes());
+            bytes.extend(device.mac.0);
+            bytes.push(u8::from(device.coveted));
+            bytes.extend(device.name.as_str().as_bytes());
+        }
+        bytes
+    }
+
+    /// From the bytes of [`encode`](Self::encode); `None` if they are not. The lease is this process's from now on.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first()?;
+        let (wired, rest) = rest.split_at_checked(usize::from(*length))?;
+        let wired = Wired::decode(wired)?;
+        if rest.is_empty() {
+            return Some(Lease { device: None, wired });
+        }
+        let (index, rest) = rest.split_first_chunk()?;
+        let (mac, rest) = rest.split_first_chunk()?;
+        let (coveted, name) = rest.split_first()?;
+        let device = Device {
+            index: u32::from_ne_bytes(*index),
+            name: std::str::from_utf8(name).ok()?.parse().ok()?,
+            mac: Mac(*mac),
+            coveted: *coveted == 1,
+        };
+        Some(Lease { device: Some(device), wired })
+    }
+
+    /// Gives up on the lease without deleting the device: another process has taken it over.
+    pub fn keep(mut self) {
+        self.device = None;
+    }
+
     /// What the guest must be told.
     pub fn wired(&self) -> &Wired {
         &self.wired
@@ -263,6 +303,30 @@ impl Drop for Retired {
     fn drop(&mut self) {
         if let Some(device) = self.device.take() {
             device.delete_or_log();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_crosses_processes() {
+        let (name, peer): (IfName, IfName) = ("vethA".parse().unwrap(), "eth0".parse().unwrap());
+        let mac = Mac([0xfe, 1, 2, 3, 4, 5]);
+        let device = Device::new(7, name.clone(), mac, &HostName::Fixed(name));
+        let lease = Lease::new(device, Wired::Named(peer));
+        let bytes = lease.encode();
+        let got = Lease::decode(&bytes).unwrap();
+        assert_eq!((got.host_index(), got.wired(), got.encode()), (Some(7), lease.wired(), bytes.clone()));
+        got.keep();
+        lease.keep();
+        let nothing = Lease::decode(&Lease::nothing().encode()).unwrap();
+        assert!(nothing.device().is_none() && *nothing.wired() == Wired::Nothing);
+        // Neither half of a device is one.
+        for cut in 7..bytes.len() - 5 {
+            assert!(Lease::decode(&bytes[..cut]).is_none(), "{cut}");
         }
     }
 }

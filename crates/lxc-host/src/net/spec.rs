@@ -207,6 +207,13 @@ impl LinkSpec {
         }
     }
 
+    /// Whether a gateway is to be looked up on the host.
+    pub fn has_auto_gateway(&self) -> bool {
+        self.guest().is_some_and(|end| {
+            end.ipv4_gateway == Some(Gateway::Auto) || end.ipv6_gateway == Some(Gateway::Auto)
+        })
+    }
+
     /// Finds before anything is made what upstream would only find afterwards: a gateway needs `flags` and an
     /// address of its family (an IPv6 link-local gateway needs none); `veth.pair` is a name, not a pattern.
     ///
