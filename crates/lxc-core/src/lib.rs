@@ -21,6 +21,7 @@ pub mod list;
 pub mod lock;
 pub mod log;
 pub mod monitor;
+pub mod monitord;
 pub mod plan;
 pub mod start;
 pub mod supervise;

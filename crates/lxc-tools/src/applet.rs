@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::cli;
 use crate::{
-    attach, autostart, cgroup, config, console, create, destroy, execute, freeze, info, ls, start, stop, wait,
+    attach, autostart, cgroup, config, console, create, destroy, execute, freeze, info, ls, monitor, start,
+    stop, wait,
 };
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
@@ -17,7 +18,7 @@ struct Applet {
 }
 
 /// All tools, sorted by name.
-const APPLETS: [Applet; 15] = [
+const APPLETS: &[Applet] = &[
     Applet { name: "attach", run: attach::run },
     Applet { name: "autostart", run: cli::run::<autostart::Autostart> },
     Applet { name: "cgroup", run: cli::run::<cgroup::Cgroup> },
@@ -29,6 +30,7 @@ const APPLETS: [Applet; 15] = [
     Applet { name: "freeze", run: cli::run::<freeze::Freeze> },
     Applet { name: "info", run: cli::run::<info::Info> },
     Applet { name: "ls", run: cli::run::<ls::Ls> },
+    Applet { name: "monitor", run: cli::run::<monitor::Monitor> },
     Applet { name: "start", run: cli::run::<start::Start> },
     Applet { name: "stop", run: cli::run::<stop::Stop> },
     Applet { name: "unfreeze", run: cli::run::<freeze::Unfreeze> },
@@ -72,7 +74,7 @@ fn unknown(wanted: Option<&OsString>) -> u8 {
         text.push_str(&format!("lxc: unknown command \"{}\"\n", wanted.display()));
     }
     text.push_str("Known commands:\n");
-    for applet in &APPLETS {
+    for applet in APPLETS {
         text.push_str(&format!("\t{}\n", applet.name));
     }
     // Nobody is left to be told when standard error is closed.

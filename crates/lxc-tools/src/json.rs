@@ -33,7 +33,7 @@ pub enum Format {
 pub struct FormatOption {
     /// Print text for people or JSON for programs
     #[arg(long, value_enum, value_name = "text|json", default_value_t, hide_default_value = true)]
-    #[arg(hide_possible_values = true)]
+    #[arg(hide_possible_values = true, help_heading = crate::cli::OWN)]
     pub format: Format,
 }
 

@@ -24,6 +24,7 @@ mod freeze;
 mod info;
 mod json;
 mod ls;
+mod monitor;
 mod output;
 mod report;
 mod session;

@@ -6,7 +6,7 @@ use lxc_core::log::{LogFile, Settings};
 use lxc_core::{Container, Dirs};
 use lxc_types::Name;
 
-use crate::cli::Common;
+use crate::cli::{Common, NameRule};
 use crate::report::Failure;
 
 /// One run of a tool.
@@ -16,6 +16,8 @@ pub struct Session {
     pub dirs: Dirs,
     /// Where the containers are (`-P`), absolute.
     pub lxcpath: PathBuf,
+    /// All of them, for a tool that takes several.
+    pub lxcpaths: Vec<PathBuf>,
     /// `-q`.
     pub quiet: bool,
     /// How this run logs; a monitor that is started from here goes on with it.
@@ -29,20 +31,29 @@ impl Session {
     ///
     /// # Errors
     /// A name that no container can have, a log file that cannot be written.
-    pub fn new(program: &str, common: &Common, rcfile: Option<&Path>) -> Result<Session, Failure> {
+    pub fn new(
+        program: &str,
+        rule: NameRule,
+        common: &Common,
+        rcfile: Option<&Path>,
+    ) -> Result<Session, Failure> {
         let name = match &common.name {
-            Some(text) => Some(text.parse::<Name>().map_err(|e| Failure::said(e.to_string()))?),
-            None => None,
+            Some(text) if rule != NameRule::Pattern => {
+                Some(text.parse::<Name>().map_err(|e| Failure::said(e.to_string()))?)
+            }
+            _ => None,
         };
         let dirs = Dirs::of_this_process();
-        let lxcpath = match common.lxcpath.first() {
-            Some(given) => absolute(given)?,
-            None => dirs.lxcpath.clone(),
-        };
+        let mut lxcpaths =
+            common.lxcpath.iter().map(|given| absolute(given)).collect::<Result<Vec<_>, _>>()?;
+        if lxcpaths.is_empty() {
+            lxcpaths.push(dirs.lxcpath.clone());
+        }
+        let lxcpath = lxcpaths[0].clone();
         let log = log_settings(program, common)?;
         lxc_core::log::init(&log, &lxcpath, name.as_ref().map(Name::as_str))?;
         let rcfile = rcfile.map(absolute).transpose()?;
-        Ok(Session { dirs, lxcpath, quiet: common.quiet, log, name, rcfile })
+        Ok(Session { dirs, lxcpath, lxcpaths, quiet: common.quiet, log, name, rcfile })
     }
 
     /// The container's name.

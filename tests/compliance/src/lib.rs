@@ -26,7 +26,7 @@ pub use container::{Container, Draft};
 pub use host::{process_parent, wait_until};
 pub use inventory::Inventory;
 pub use root::debian_root;
-pub use run::{Output, Run};
+pub use run::{Output, Run, Running};
 pub use schema::check_json;
 pub use terminal::Terminal;
 pub use text::{Scrub, fields, without_source};

@@ -385,12 +385,17 @@ impl Reply {
 /// Size of `struct lxc_msg`: i32 type, char name[256], i32 value.
 pub const STATE_MESSAGE: usize = 264;
 
+/// The type of a message whose value is a state.
+pub const MESSAGE_STATE: i32 = 0;
+/// The type of a message whose value is the wait status of init.
+pub const MESSAGE_EXIT: i32 = 2;
+
 /// The message that tells a waiting client of a state.
 pub fn encode_state_message(name: &str, state: i32) -> [u8; STATE_MESSAGE] {
-    encode_message(0, name, state)
+    encode_message(MESSAGE_STATE, name, state)
 }
 
-/// A message of the monitor's fifo: type 0 state, 2 exit status.
+/// A message to a waiting client or the monitor's fifo.
 pub fn encode_message(kind: i32, name: &str, value: i32) -> [u8; STATE_MESSAGE] {
     let mut out = [0; STATE_MESSAGE];
     out[..4].copy_from_slice(&kind.to_ne_bytes());
@@ -399,6 +404,13 @@ pub fn encode_message(kind: i32, name: &str, value: i32) -> [u8; STATE_MESSAGE] 
     }
     out[260..].copy_from_slice(&value.to_ne_bytes());
     out
+}
+
+/// Type, name and value of a message.
+pub fn decode_message(bytes: &[u8; STATE_MESSAGE]) -> (i32, String, i32) {
+    let name: Vec<u8> = bytes[4..260].iter().copied().take_while(|byte| *byte != 0).collect();
+    let number = |at| word(bytes, at).unwrap_or(0);
+    (number(0), String::from_utf8_lossy(&name).into_owned(), number(260))
 }
 
 /// The state in such a message; all zero, as read from a socket that was closed, it is STOPPED.

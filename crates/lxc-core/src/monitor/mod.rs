@@ -77,18 +77,17 @@ pub struct Announcer {
 impl Announcer {
     /// For container `name` of `lxcpath`, with the run-time folder `run`.
     pub fn new(run: &Path, lxcpath: &Path, name: &str) -> Self {
-        let below = lxcpath.strip_prefix("/").unwrap_or(lxcpath);
-        Announcer { name: name.to_owned(), fifo: run.join("lxc").join(below).join("monitor-fifo") }
+        Announcer { name: name.to_owned(), fifo: crate::monitord::fifo_path(run, lxcpath) }
     }
 
     /// Tells a state.
     pub fn state(&self, state: State) {
-        self.write(&wire::encode_message(0, &self.name, state.number()));
+        self.write(&wire::encode_message(wire::MESSAGE_STATE, &self.name, state.number()));
     }
 
     /// Tells how init ended: the raw status of waitpid(2).
     pub fn exit(&self, exit: Exit) {
-        self.write(&wire::encode_message(2, &self.name, exit.raw()));
+        self.write(&wire::encode_message(wire::MESSAGE_EXIT, &self.name, exit.raw()));
     }
 
     /// Nobody reads mostly: then there is no fifo, or opening it for writing fails at once.

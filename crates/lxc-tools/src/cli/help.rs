@@ -28,6 +28,10 @@ pub const COMMON: [(&str, &str); 7] = [
 pub const NAME: (&str, &str) =
     ("-n, --name=NAME", "The container's name; without this option, the first argument is the name");
 
+/// `-n`, where it is a regular expression.
+pub const PATTERN: (&str, &str) =
+    ("-n, --name=REGEX", "Only containers whose whole name matches this extended regular expression");
+
 /// `--rcfile`, where it has no letter.
 pub const RCFILE: (&str, &str) =
     ("    --rcfile=FILE", "Read the configuration from FILE instead of the container's own");
@@ -37,8 +41,10 @@ pub fn text<T: Tool>(command: &Command) -> String {
     let mut text = format!("Usage: {} {}\n\n", T::PROGRAM, T::SYNOPSIS);
     wrap(&about(command), 0, 0, &mut text);
     let mut rows: Vec<(String, String)> = Vec::new();
-    if T::NAME == NameRule::Needed {
-        rows.push(owned(NAME));
+    match T::NAME {
+        NameRule::Needed => rows.push(owned(NAME)),
+        NameRule::Pattern => rows.push(owned(PATTERN)),
+        NameRule::Unused => {}
     }
     let (own, special): (Vec<_>, Vec<_>) = listed::special(command).partition(|option| option.own);
     rows.extend(special.iter().map(row));

@@ -38,6 +38,8 @@ pub enum NameRule {
     Needed,
     /// Positional arguments are never a name, and no name is needed.
     Unused,
+    /// As [`NameRule::Unused`], and `-n` is a regular expression.
+    Pattern,
 }
 
 /// A tool: its options and its work.
@@ -48,6 +50,8 @@ pub trait Tool: clap::Parser {
     const SYNOPSIS: &'static str;
     /// Where the container's name comes from.
     const NAME: NameRule = NameRule::Needed;
+    /// Whether `-P` may be given several times.
+    const MANY_LXCPATHS: bool = false;
 
     /// The options that every tool has.
     fn common(&self) -> &Common;
@@ -81,7 +85,7 @@ pub fn run<T: Tool>(program: &OsStr, args: Vec<OsString>) -> u8 {
         Err(code) => return code,
     };
     let (quiet, name) = (tool.common().quiet, tool.common().name.clone());
-    let session = Session::new(T::PROGRAM, tool.common(), tool.rcfile());
+    let session = Session::new(T::PROGRAM, T::NAME, tool.common(), tool.rcfile());
     let outcome = session.and_then(|session| {
         tool.run(&session).inspect_err(|failure| session.record(&report::line_of(failure)))
     });
@@ -161,11 +165,11 @@ fn ended<T: Tool>(program: &OsStr, command: &Command, tool: &T, end: End) -> u8 
 /// Takes the name out of the positional arguments, and checks `-P`; the text of the complaint.
 fn settle<T: Tool>(tool: &mut T) -> Result<(), String> {
     let common = tool.common_mut();
-    if common.lxcpath.len() > 1 {
+    if common.lxcpath.len() > 1 && !T::MANY_LXCPATHS {
         // Upstream's very words: scripts look for them.
         return Err("This command only accepts 1 -P,--lxcpath arguments\n".to_owned());
     }
-    if T::NAME == NameRule::Unused || common.name.is_some() {
+    if T::NAME != NameRule::Needed || common.name.is_some() {
         return Ok(());
     }
     if common.rest.is_empty() {

@@ -11,6 +11,7 @@ use crate::execute::Execute;
 use crate::freeze::{Freeze, Unfreeze};
 use crate::info::Info;
 use crate::ls::Ls;
+use crate::monitor::Monitor;
 use crate::start::Start;
 use crate::stop::Stop;
 use crate::wait::Wait;
@@ -21,8 +22,8 @@ use listed::Value;
 macro_rules! each_tool {
     ($call:ident) => {
         $call!(
-            Attach, Autostart, Cgroup, Console, Create, Destroy, Execute, Freeze, Info, Ls, Start, Stop,
-            Unfreeze, Wait
+            Attach, Autostart, Cgroup, Console, Create, Destroy, Execute, Freeze, Info, Ls, Monitor, Start,
+            Stop, Unfreeze, Wait
         )
     };
 }
@@ -61,7 +62,7 @@ fn descriptions_are_sound() {
 }
 
 /// Upstream's own options of each tool: letter (or `-`), name, and `=` for a value, `?` for an optional one.
-const UPSTREAM: [(&str, &str); 14] = [
+const UPSTREAM: &[(&str, &str)] = &[
     (
         "lxc-attach",
         "e:elevated-privileges? a:arch= s:namespaces= R:remount-sys-proc -:clear-env -:keep-env -:keep-var= \
@@ -87,6 +88,7 @@ const UPSTREAM: [(&str, &str); 14] = [
         "1:line f:fancy F:fancy-format= -:active -:running -:frozen -:stopped -:defined -:nesting? g:groups= \
          -:filter= -:rcfile=",
     ),
+    ("lxc-monitor", "Q:quit -:rcfile="),
     (
         "lxc-start",
         "d:daemon F:foreground p:pidfile= f:rcfile= c:console= L:console-log= C:close-all-fds s:define= \

@@ -15,6 +15,7 @@ mod idmap;
 mod info;
 mod lifecycle;
 mod list;
+mod monitor;
 mod mounts;
 mod namespaces;
 mod network;

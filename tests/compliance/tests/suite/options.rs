@@ -16,6 +16,7 @@ const TOOLS: &[&str] = &[
     "lxc-freeze",
     "lxc-unfreeze",
     "lxc-cgroup",
+    "lxc-monitor",
 ];
 
 /// Those that cannot do without a container.
