@@ -88,6 +88,9 @@ pub enum Error {
     /// A file could not be made or read.
     #[error(transparent)]
     Sys(#[from] SysError),
+    /// The template cannot be run with the container's ids.
+    #[error(transparent)]
+    Ids(#[from] crate::unshare::UnshareError),
 }
 
 fn list(places: &[PathBuf]) -> String {

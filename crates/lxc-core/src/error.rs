@@ -72,6 +72,9 @@ pub enum Error {
     /// It cannot be done in this state.
     #[error("{0}")]
     State(String),
+    /// A program in new namespaces.
+    #[error(transparent)]
+    Unshare(#[from] crate::unshare::UnshareError),
     /// A system call.
     #[error(transparent)]
     System(#[from] lxc_sys::Error),

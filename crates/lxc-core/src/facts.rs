@@ -65,13 +65,18 @@ impl Facts {
 
     /// Who writes id maps.
     pub fn id_caller(&self) -> Caller {
-        if self.euid == 0 {
-            return Caller::Privileged;
-        }
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let gid = rustix::process::getegid().as_raw();
-        Caller::User { uid: self.euid, gid, tools: lxc_host::idmap::host::find_tools(&path) }
+        id_caller(self.euid)
     }
+}
+
+/// Who writes id maps for this effective user.
+pub fn id_caller(euid: u32) -> Caller {
+    if euid == 0 {
+        return Caller::Privileged;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let gid = rustix::process::getegid().as_raw();
+    Caller::User { uid: euid, gid, tools: lxc_host::idmap::host::find_tools(&path) }
 }
 
 fn level_name() -> &'static str {

@@ -25,6 +25,7 @@ pub mod monitord;
 pub mod plan;
 pub mod start;
 pub mod supervise;
+pub mod unshare;
 
 pub use attach::{AttachOptions, Attached, Elevated, EnvPolicy, Program};
 pub use command::{Client, ClientError};

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli;
 use crate::{
     attach, autostart, cgroup, config, console, create, destroy, execute, freeze, info, ls, monitor, start,
-    stop, wait,
+    stop, unshare, usernsexec, wait,
 };
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
@@ -34,6 +34,8 @@ const APPLETS: &[Applet] = &[
     Applet { name: "start", run: cli::run::<start::Start> },
     Applet { name: "stop", run: cli::run::<stop::Stop> },
     Applet { name: "unfreeze", run: cli::run::<freeze::Unfreeze> },
+    Applet { name: "unshare", run: cli::run::<unshare::Unshare> },
+    Applet { name: "usernsexec", run: usernsexec::run },
     Applet { name: "wait", run: cli::run::<wait::Wait> },
 ];
 

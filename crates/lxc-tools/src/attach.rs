@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use lxc_core::{AttachOptions, Elevated, EnvPolicy, Program};
 use lxc_types::personality::Domain;
-use lxc_types::{NamespaceKind, Namespaces, Personality};
+use lxc_types::{Namespaces, Personality};
 
 use crate::cli::{self, Common, Tool};
 use crate::report::{self, Failure};
@@ -142,21 +142,7 @@ impl Attach {
 
     /// The namespaces to enter; `None`: all that the container has.
     fn only(&self) -> Result<Option<Namespaces>, String> {
-        let Some(list) = &self.namespaces else { return Ok(None) };
-        let mut only = Namespaces::NONE;
-        for word in list.split('|').filter(|word| !word.is_empty()) {
-            let word = word.to_ascii_lowercase();
-            let kind = match word.as_str() {
-                "mount" => NamespaceKind::Mount,
-                "network" => NamespaceKind::Net,
-                "utsname" => NamespaceKind::Uts,
-                other => other.parse().map_err(|_| {
-                    format!("-s: \"{other}\" is no namespace (MOUNT, PID, UTSNAME, IPC, USER, NETWORK, CGROUP, TIME)")
-                })?,
-            };
-            only.insert(kind);
-        }
-        Ok(Some(only))
+        self.namespaces.as_deref().map(cli::namespaces).transpose()
     }
 
     /// The execution domain of the architecture, as personality(2) takes it.
@@ -182,6 +168,8 @@ fn assignment(text: &OsStr) -> (OsString, OsString) {
 
 #[cfg(test)]
 mod tests {
+    use lxc_types::NamespaceKind;
+
     use super::*;
     use crate::cli::from_words;
 

@@ -30,6 +30,8 @@ mod report;
 mod session;
 mod start;
 mod stop;
+mod unshare;
+mod usernsexec;
 mod wait;
 
 use std::process::ExitCode;

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::mount::MountPropagationFlags;
 
-use lxc_sys::clone::{Cloned, Request};
+use lxc_sys::clone::{Child, Cloned, Request};
 use lxc_sys::ns::NsFlags;
 use lxc_sys::process::{self, Exit, SignalSet};
 use lxc_sys::{Op, Result};
-use lxc_types::{IdKind, IdMap};
+use lxc_types::IdMap;
 
 use super::Error;
+use crate::unshare::{self, Mapped};
 
 /// What makes the root file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,24 +79,38 @@ pub(super) struct Call<'a> {
 /// # Errors
 /// When it cannot be run, exits with another status than 0, or is killed.
 pub(super) fn run(call: &Call<'_>) -> std::result::Result<(), Error> {
-    let argv = match call.idmaps.is_empty() {
-        true => argv(call)?,
-        false => mapped_argv(call)?,
+    let child = match call.idmaps.is_empty() {
+        true => spawn_plain(call)?,
+        false => spawn_mapped(call)?,
     };
+    match child.wait()? {
+        Exit::Exited(0) => Ok(()),
+        exit => Err(Error::Template { program: call.program.to_owned(), exit }),
+    }
+}
+
+/// The template with the caller's own ids.
+fn spawn_plain(call: &Call<'_>) -> std::result::Result<Child, Error> {
+    let argv = argv(call, &[])?;
     let root = rustix::process::geteuid().is_root();
     let namespaces = if root { NsFlags::MNT } else { NsFlags::empty() };
-    let (cloned, _) = lxc_sys::clone::clone(&Request { namespaces, ..Request::default() })?;
-    match cloned {
-        Cloned::Monitor(child) => match child.wait()? {
-            Exit::Exited(0) => Ok(()),
-            exit => Err(Error::Template { program: call.program.to_owned(), exit }),
-        },
+    match lxc_sys::clone::clone(&Request { namespaces, ..Request::default() })?.0 {
+        Cloned::Monitor(child) => Ok(child),
         Cloned::Guest(_) => {
             let Err(error) = become_template(&argv, root, call.quiet);
             log::error!("template {} cannot be run: {error}", call.program.display());
             process::leave(127)
         }
     }
+}
+
+/// The template in a user namespace with the container's ids, and with the caller's own ids told to it.
+fn spawn_mapped(call: &Call<'_>) -> std::result::Result<Child, Error> {
+    let (maps, uid, gid) = unshare::with_own_ids(call.idmaps);
+    let own = ["--mapped-uid".into(), uid.to_string().into(), "--mapped-gid".into(), gid.to_string().into()];
+    let argv = argv(call, &own)?;
+    let root = Mapped { maps: &maps, uid: 0, gid: 0 };
+    Ok(root.spawn(|| become_template(&argv, false, call.quiet))?)
 }
 
 /// Runs in the child: replaces it by the template.
@@ -118,25 +133,16 @@ fn become_template(
         rustix::stdio::dup2_stdout(&null).op("dup2", "standard output")?;
         rustix::stdio::dup2_stderr(&null).op("dup2", "standard error")?;
     }
-    let env = environment()?;
-    let path = std::env::var("PATH").unwrap_or_default();
+    let env = unshare::environment()?;
     let (file, argv) = argv;
-    match file.as_bytes().contains(&b'/') {
-        true => Err(process::exec_file(file, argv, &env)),
-        false => Err(process::exec(argv, &env, &path)),
-    }
-}
-
-fn environment() -> Result<Vec<CString>> {
-    std::env::vars_os()
-        .map(|(name, value)| process::c_string([name.as_bytes(), b"=", value.as_bytes()].concat()))
-        .collect()
+    Err(process::exec_file(file, argv, &env))
 }
 
 /// `lxc-T --path=FOLDER --name=NAME --rootfs=ROOTFS ARGS`: first the file to execute.
-fn argv(call: &Call<'_>) -> std::result::Result<(CString, Vec<CString>), Error> {
+fn argv(call: &Call<'_>, more: &[OsString]) -> Result<(CString, Vec<CString>)> {
     let base = call.program.file_name().unwrap_or_default();
-    let words = [base.to_owned()].into_iter().chain(contract(call)).chain(call.args.iter().cloned());
+    let words = [base.to_owned()].into_iter().chain(contract(call));
+    let words = words.chain(call.args.iter().chain(more).cloned());
     Ok((text(call.program.as_os_str())?, words.map(|word| text(&word)).collect::<Result<_>>()?))
 }
 
@@ -151,43 +157,6 @@ fn contract(call: &Call<'_>) -> [OsString; 3] {
         option("--name=", OsStr::new(call.name)),
         option("--rootfs=", call.rootfs.as_os_str()),
     ]
-}
-
-/// The same below `lxc-usernsexec`, which enters a user namespace with the container's ids, and with the
-/// caller's own ids told to the template.
-fn mapped_argv(call: &Call<'_>) -> std::result::Result<(CString, Vec<CString>), Error> {
-    let mut words: Vec<OsString> = vec!["lxc-usernsexec".into()];
-    let uid = rustix::process::geteuid().as_raw();
-    let gid = rustix::process::getegid().as_raw();
-    for map in call.idmaps {
-        let letter = if map.kind == IdKind::User { 'u' } else { 'g' };
-        words.push("-m".into());
-        words.push(format!("{letter}:{}:{}:{}", map.inside, map.outside, map.count).into());
-    }
-    let mut own = Vec::new();
-    for (kind, letter, id) in [(IdKind::User, 'u', uid), (IdKind::Group, 'g', gid)] {
-        let maps = || call.idmaps.iter().filter(|map| map.kind == kind);
-        let inside = match maps().find_map(|map| map.to_inside(id)) {
-            Some(inside) => inside,
-            None => {
-                let free = maps().map(|map| map.inside.saturating_add(map.count)).max().unwrap_or(0);
-                words.push("-m".into());
-                words.push(format!("{letter}:{free}:{id}:1").into());
-                free
-            }
-        };
-        own.push(inside);
-    }
-    words.push("--".into());
-    words.push(call.program.as_os_str().to_owned());
-    words.extend(contract(call));
-    words.extend(call.args.iter().cloned());
-    for (option, id) in ["--mapped-uid", "--mapped-gid"].into_iter().zip(own) {
-        words.push(option.into());
-        words.push(id.to_string().into());
-    }
-    let words = words.iter().map(|word| text(word)).collect::<Result<_>>()?;
-    Ok((text(OsStr::new("lxc-usernsexec"))?, words))
 }
 
 fn text(word: &OsStr) -> Result<CString> {
@@ -217,7 +186,7 @@ mod tests {
     #[test]
     fn the_contract() {
         let args = [OsString::from("--busybox-path"), OsString::from("/b x")];
-        let argv = argv(&call(&args, &[])).unwrap();
+        let argv = argv(&call(&args, &[]), &[]).unwrap();
         assert_eq!(argv.0.to_str(), Ok("/t/lxc-busybox"));
         assert_eq!(
             words(&argv),
@@ -227,33 +196,10 @@ mod tests {
 
     #[test]
     fn the_contract_with_mapped_ids() {
-        let maps = ["u 0 4000000000 65536", "g 0 4000000000 65536"].map(|map| map.parse().unwrap());
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let argv = mapped_argv(&call(&[], &maps)).unwrap();
-        let own = [format!("u:65536:{uid}:1"), format!("g:65536:{gid}:1")];
-        assert_eq!(
-            words(&argv),
-            [
-                "lxc-usernsexec",
-                "-m",
-                "u:0:4000000000:65536",
-                "-m",
-                "g:0:4000000000:65536",
-                "-m",
-                &own[0],
-                "-m",
-                &own[1],
-                "--",
-                "/t/lxc-busybox",
-                "--path=/l/c1",
-                "--name=c1",
-                "--rootfs=/l/c1/rootfs",
-                "--mapped-uid",
-                "65536",
-                "--mapped-gid",
-                "65536"
-            ]
-        );
+        let more = ["--mapped-uid", "5"].map(OsString::from);
+        let args = [OsString::from("x")];
+        let argv = argv(&call(&args, &[]), &more).unwrap();
+        assert_eq!(words(&argv)[4..], ["x", "--mapped-uid", "5"]);
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Device {
         }
         for _ in 0..NAME_TRIES {
             let name = name::random_veth()?;
-            let aside = Change { master: Some(0), name: Some(&name), up: None };
+            let aside = Change { master: Some(0), name: Some(&name), ..Change::default() };
             // In two steps: before Linux 6.2 a device that is up cannot be renamed.
             let both = [message::set_link(self.index, &off), message::set_link(self.index, &aside)];
             match sock.run(&both) {

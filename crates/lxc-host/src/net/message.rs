@@ -97,6 +97,8 @@ pub(super) struct Change<'a> {
     pub master: Option<u32>,
     /// A new name.
     pub name: Option<&'a IfName>,
+    /// The network namespace to move to.
+    pub netns: Option<BorrowedFd<'a>>,
 }
 
 /// Changes the link with this index, all in one.
@@ -109,6 +111,7 @@ pub(super) fn set_link(index: u32, change: &Change<'_>) -> Request {
     }
     link.attributes.extend(change.master.map(LinkAttribute::Controller));
     link.attributes.extend(change.name.map(|name| LinkAttribute::IfName(name.as_str().to_owned())));
+    link.attributes.extend(change.netns.map(|netns| LinkAttribute::NetNsFd(netns.as_raw_fd())));
     request(&RouteNetlinkMessage::SetLink(link), Flags::empty())
 }
 

@@ -12,6 +12,7 @@ mod veth;
 pub mod bridge;
 pub mod guest;
 pub mod host;
+pub mod moving;
 pub mod name;
 pub mod query;
 pub mod script;

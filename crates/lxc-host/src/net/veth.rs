@@ -136,7 +136,7 @@ fn attach(spec: &Veth, device: &Device, bridge: &LinkFacts, sock: &mut Netlink) 
     }
     let mut batch = Batch::new(&spec.origin);
     let step = format!("attach \"{}\" to bridge \"{}\"", device.name(), bridge.name);
-    let change = Change { master: Some(bridge.index), up: Some(true), name: None };
+    let change = Change { master: Some(bridge.index), up: Some(true), ..Change::default() };
     batch.push("link", step, message::set_link(device.index(), &change));
     batch.run(sock)
 }

@@ -161,6 +161,7 @@ fn cluster(
                     ));
                 };
                 out.push(join(found.long, value.as_bytes()));
+                return Ok(());
             }
         }
     }
@@ -169,6 +170,55 @@ fn cluster(
 
 fn join(long: &str, value: &[u8]) -> OsString {
     OsString::from_vec([b"--", long.as_bytes(), b"=", value].concat())
+}
+
+/// A command line whose options are letters only.
+#[derive(Debug, Default)]
+pub struct Letters {
+    /// The options, each with its value.
+    pub options: Vec<(char, OsString)>,
+    /// What is no option.
+    pub rest: Vec<OsString>,
+}
+
+/// Reads options that are letters only, or gives what getopt(3) says, without the program's name. `known` lists
+/// the letters, with a colon behind each that takes a value.
+pub fn letters(known: &str, args: Vec<OsString>) -> Result<Letters, Vec<u8>> {
+    let Letters { mut options, mut rest } = Letters::default();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let bytes = arg.as_bytes();
+        if bytes == b"--" {
+            break;
+        }
+        if bytes.len() < 2 || !bytes.starts_with(b"-") {
+            rest.push(arg);
+            continue;
+        }
+        for (at, byte) in bytes.iter().enumerate().skip(1) {
+            let letter = char::from(*byte);
+            let place = known.find(letter).filter(|_| letter != ':');
+            let Some(place) = place else {
+                return Err([b"invalid option -- '", &bytes[at..=at], b"'"].concat());
+            };
+            if !known[place + 1..].starts_with(':') {
+                options.push((letter, OsString::new()));
+                continue;
+            }
+            let attached = &bytes[at + 1..];
+            let value = match attached {
+                [] => args.next(),
+                attached => Some(OsStr::from_bytes(attached).to_owned()),
+            };
+            let Some(value) = value else {
+                return Err([b"option requires an argument -- '", &bytes[at..=at], b"'"].concat());
+            };
+            options.push((letter, value));
+            break;
+        }
+    }
+    rest.extend(args);
+    Ok(Letters { options, rest })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The options of a tool are a clap struct. [`getopt`] reads the arguments as `getopt_long` does, and hands
 //! them to clap in full form; clap checks the values. [`help`] and [`usage`] are texts in upstream's layout.
 
-mod getopt;
+pub mod getopt;
 mod help;
 mod listed;
 mod options;
@@ -19,7 +19,7 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 
 pub use listed::OWN;
-pub use options::{Common, Define, Rcfile, Share};
+pub use options::{Common, Define, Rcfile, Share, namespaces};
 
 use getopt::{End, Scanned};
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use lxc_types::{NamespaceKind, Namespaces};
+
 /// The options of every tool but `lxc-config`.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Common {
@@ -81,4 +83,27 @@ fn key_value(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("it must look like lxc.KEY=VALUE".to_owned()),
     }
+}
+
+/// Namespaces joined by `|`, in the words of the tools or of the configuration, in any case.
+///
+/// # Errors
+/// The text for the user: a word that is no namespace.
+pub fn namespaces(list: &str) -> Result<Namespaces, String> {
+    let mut set = Namespaces::NONE;
+    for word in list.split('|').filter(|word| !word.is_empty()) {
+        let lower = word.to_ascii_lowercase();
+        let kind = match lower.as_str() {
+            "mount" => NamespaceKind::Mount,
+            "network" => NamespaceKind::Net,
+            "utsname" => NamespaceKind::Uts,
+            other => other.parse().map_err(|_| {
+                format!(
+                    "-s: \"{word}\" is no namespace (MOUNT, PID, UTSNAME, IPC, USER, NETWORK, CGROUP, TIME)"
+                )
+            })?,
+        };
+        set.insert(kind);
+    }
+    Ok(set)
 }

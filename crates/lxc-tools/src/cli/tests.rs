@@ -14,6 +14,7 @@ use crate::ls::Ls;
 use crate::monitor::Monitor;
 use crate::start::Start;
 use crate::stop::Stop;
+use crate::unshare::Unshare;
 use crate::wait::Wait;
 
 use listed::Value;
@@ -23,7 +24,7 @@ macro_rules! each_tool {
     ($call:ident) => {
         $call!(
             Attach, Autostart, Cgroup, Console, Create, Destroy, Execute, Freeze, Info, Ls, Monitor, Start,
-            Stop, Unfreeze, Wait
+            Stop, Unfreeze, Unshare, Wait
         )
     };
 }
@@ -96,6 +97,7 @@ const UPSTREAM: &[(&str, &str)] = &[
     ),
     ("lxc-stop", "r:reboot W:nowait t:timeout= k:kill -:nokill -:nolock -:rcfile="),
     ("lxc-unfreeze", "-:rcfile="),
+    ("lxc-unshare", "s:namespaces= u:user= H:hostname= i:ifname= d:daemon M:remount -:rcfile="),
     ("lxc-wait", "s:state= t:timeout= -:rcfile="),
 ];
 

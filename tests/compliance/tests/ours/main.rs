@@ -12,3 +12,4 @@ mod monitor;
 mod plan;
 mod quiet;
 mod strangers;
+mod unshare;

@@ -24,4 +24,5 @@ mod process;
 mod protocol;
 mod seccomp;
 mod states;
+mod unshare;
 mod views;
