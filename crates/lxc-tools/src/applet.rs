@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::cli;
 use crate::{
-    attach, autostart, cgroup, config, console, create, destroy, execute, freeze, info, ls, monitor, start,
-    stop, unshare, usernsexec, wait,
+    attach, autostart, cgroup, checkconfig, config, console, create, destroy, execute, freeze, info, ls,
+    monitor, start, stop, unshare, update_config, usernsexec, wait,
 };
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
@@ -22,6 +22,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "attach", run: attach::run },
     Applet { name: "autostart", run: cli::run::<autostart::Autostart> },
     Applet { name: "cgroup", run: cli::run::<cgroup::Cgroup> },
+    Applet { name: "checkconfig", run: checkconfig::run },
     Applet { name: "config", run: config::run },
     Applet { name: "console", run: cli::run::<console::Console> },
     Applet { name: "create", run: cli::run::<create::Create> },
@@ -35,6 +36,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "stop", run: cli::run::<stop::Stop> },
     Applet { name: "unfreeze", run: cli::run::<freeze::Unfreeze> },
     Applet { name: "unshare", run: cli::run::<unshare::Unshare> },
+    Applet { name: "update-config", run: update_config::run },
     Applet { name: "usernsexec", run: usernsexec::run },
     Applet { name: "wait", run: cli::run::<wait::Wait> },
 ];

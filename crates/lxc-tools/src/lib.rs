@@ -14,6 +14,7 @@ mod applet;
 mod attach;
 mod autostart;
 mod cgroup;
+mod checkconfig;
 mod cli;
 mod config;
 mod console;
@@ -31,6 +32,7 @@ mod session;
 mod start;
 mod stop;
 mod unshare;
+mod update_config;
 mod usernsexec;
 mod wait;
 

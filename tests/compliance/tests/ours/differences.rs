@@ -95,3 +95,16 @@ fn an_errors_cause_comes_first() {
     }
     assert!(!all.contains("run the container in foreground"), "{all}");
 }
+
+#[test]
+fn old_configs_become_good_ones() {
+    let bed = Bed::new();
+    let file = bed.dir().join("old");
+    let old = "lxc.network.link = early\nlxc.network.2.ipv4 = 10.0.0.1/24\nlxc.limit.nofile = 5\n\
+               lxc.rootfs.backend=overlay\nlxc.rootfs = \"/a b\"\n#lxc.rootfs = btrfs:/c\n# lxc.rootfs =\n";
+    std::fs::write(&file, old).expect("a config");
+    bed.tool("lxc-update-config", &["-c", &file.display().to_string()]).ok();
+    let new = "lxc.net.0.link = early\nlxc.net.2.ipv4.address = 10.0.0.1/24\nlxc.prlimit.nofile = 5\n\
+               lxc.rootfs.path = \"overlay:/a b\"\n#lxc.rootfs.path = btrfs:/c\n# lxc.rootfs.path =\n";
+    assert_eq!(std::fs::read_to_string(&file).expect("the config"), new);
+}

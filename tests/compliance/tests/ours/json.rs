@@ -63,3 +63,17 @@ fn an_unknown_format() {
     assert!(out.stderr.contains("xml") && out.stderr.contains("json"), "{}", out.stderr);
     assert_eq!(out.stdout, "");
 }
+
+#[test]
+fn checkconfig() {
+    let bed = Bed::new();
+    let value = check_json("checkconfig", &bed.tool("lxc-checkconfig", &["--format=json"]).ok().stdout);
+    assert_eq!(value["config"], "/proc/config.gz");
+    assert_eq!(value["checks"][0]["symbol"], "CONFIG_NAMESPACES");
+    assert_eq!(value["checks"][0]["verdict"], "enabled");
+    let release = bed.host("uname -r");
+    assert!(value["kernel"].as_str().is_some_and(|kernel| release.starts_with(kernel)), "{value}");
+    let out = bed.run("lxc-checkconfig", &["--format", "json"]).env("CONFIG", "/nosuch").output().expect(1);
+    assert_eq!(out.stdout, "");
+    bed.tool("lxc-checkconfig", &["nosuch"]).expect(1);
+}
