@@ -9,7 +9,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags};
@@ -17,6 +16,8 @@ use rustix::process::{Pid, PidfdFlags};
 use lxc_config::config::HookKind as Kind;
 pub use lxc_config::config::HookVersion as Version;
 use lxc_sys::{Error as SysError, Op, process};
+
+use crate::meanwhile::{Meanwhile, Nobody};
 
 /// A hook and where the configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,9 +117,24 @@ pub fn run(
     env: &Env,
     more: &[String],
 ) -> Result<(), HookError> {
+    run_while(hooks, kind, context, (env, more), &mut Nobody)
+}
+
+/// As [`run`], and others are served meanwhile.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_while(
+    hooks: &[Hook],
+    kind: Kind,
+    context: &Context,
+    (env, more): (&Env, &[String]),
+    meanwhile: &mut dyn Meanwhile,
+) -> Result<(), HookError> {
     for hook in hooks.iter().filter(|h| h.kind == kind) {
         let what = format!("hook {} \"{}\" ({})", kind.as_str(), hook.command, hook.origin);
-        run_script(&what, &hook.command, &Call { section: "lxc", kind: kind.as_str(), more }, context, env)?;
+        let call = Call { section: "lxc", kind: kind.as_str(), more };
+        run_script(&what, &hook.command, &call, (context, env), meanwhile)?;
     }
     Ok(())
 }
@@ -142,8 +158,8 @@ pub fn run_script(
     what: &str,
     command: &str,
     call: &Call<'_>,
-    context: &Context,
-    env: &Env,
+    (context, env): (&Context, &Env),
+    meanwhile: &mut dyn Meanwhile,
 ) -> Result<(), HookError> {
     let fail = |why| HookError { hook: what.to_owned(), why };
     let mut line = format!("exec {command}");
@@ -172,7 +188,7 @@ pub fn run_script(
     let child = child.op("execve", super::hooks::shell()).map_err(|e| fail(Why::Spawn(e)))?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let Some(pid) = pid else { return Ok(()) };
-    let output = collect(read, pid);
+    let output = collect(read, pid, meanwhile);
     for line in output.lines() {
         log::debug!("{what}: {line}");
     }
@@ -196,24 +212,22 @@ fn shell() -> &'static str {
 
 const KEPT: usize = 16 * 1024;
 
-/// Reads what the process prints until it ends. What it leaves running in the background may hold the pipe
-/// for ever: that is not waited for.
-fn collect(read: OwnedFd, pid: Pid) -> String {
+/// Reads what the process prints until it ends, and serves others meanwhile. What it leaves running in the
+/// background may hold the pipe for ever: that is not waited for.
+fn collect(read: OwnedFd, pid: Pid, meanwhile: &mut dyn Meanwhile) -> String {
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
     let mut file = std::fs::File::from(read);
     let mut kept = Vec::new();
     let mut buffer = [0u8; 4096];
+    let mut open = true;
     loop {
         let mut ended = false;
         if let Some(pidfd) = &pidfd {
-            let mut fds =
-                [PollFd::new(&file, PollFlags::IN), PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)];
-            if matches!(poll(&mut fds, None), Err(e) if e != Errno::INTR) {
-                break;
-            }
-            let readable = fds[0].revents().intersects(PollFlags::IN | PollFlags::HUP);
-            ended = !fds[1].revents().is_empty();
-            if !readable {
+            let fds = [pidfd.as_fd(), file.as_fd()];
+            let fds = if open { &fds[..] } else { &fds[..1] };
+            let Ok(ready) = meanwhile.until_ready(fds) else { break };
+            ended = ready.first() == Some(&true);
+            if ready.get(1) != Some(&true) {
                 if ended {
                     break;
                 }
@@ -221,7 +235,13 @@ fn collect(read: OwnedFd, pid: Pid) -> String {
             }
         }
         match file.read(&mut buffer) {
-            Ok(0) => break,
+            // It may have closed the pipe and go on working.
+            Ok(0) => {
+                open = false;
+                if ended || pidfd.is_none() {
+                    break;
+                }
+            }
             Ok(n) => kept.extend_from_slice(&buffer[..n.min(KEPT.saturating_sub(kept.len()))]),
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(_) => break,

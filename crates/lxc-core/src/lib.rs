@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod lock;
 pub mod log;
+pub mod meanwhile;
 pub mod monitor;
 pub mod monitord;
 pub mod plan;

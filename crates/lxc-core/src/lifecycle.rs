@@ -8,6 +8,8 @@ use rustix::fs::{Mode as FileMode, OFlags};
 use lxc_config::Config;
 use lxc_config::config::HookKind;
 use lxc_host::cgroup::MonitorLease;
+use lxc_host::seccomp::notify::Proxy;
+use lxc_sys::clone::Child;
 use lxc_sys::process::SignalFd;
 use lxc_sys::{Op, ns};
 use lxc_types::State;
@@ -16,7 +18,7 @@ use crate::dirs::Dirs;
 use crate::facts::Facts;
 use crate::hooks::{self, Env};
 use crate::monitor::console::{ConsoleSpec, Terminals};
-use crate::monitor::{Announcer, Answers, Door, Monitor, Outcome, kill};
+use crate::monitor::{Announcer, Answers, Door, Identity, Monitor, Outcome, kill};
 use crate::plan::terminals::ConsolePlan;
 use crate::plan::{self, StartPlan, Wish};
 use crate::start::host::{self, Running};
@@ -35,8 +37,8 @@ pub struct Job {
     pub dirs: Dirs,
     /// What the host can do.
     pub facts: Facts,
-    /// The command socket, listening.
-    pub listener: OwnedFd,
+    /// The command socket, listening; the monitor takes it.
+    pub listener: Option<OwnedFd>,
     /// This process is the foreground of somebody's terminal or script.
     pub foreground: bool,
     /// Holds the monitor's process id while it lives.
@@ -84,8 +86,10 @@ pub fn run(
     started: &mut dyn FnMut(),
 ) -> Result<Outcome, StartError> {
     let announcer = Announcer::new(&job.dirs.run, &job.wish.lxcpath, &job.wish.name);
-    let listener = job.listener.try_clone().op("dup", "command socket").stage("monitor")?;
-    let door = Door::new(listener, announcer).stage("monitor")?;
+    crate::log::never_block();
+    let identity = Identity { name: plan.name.to_string(), lxcpath: plan.lxcpath.clone() };
+    let listener = job.listener.take().ok_or(rustix::io::Errno::BADF).op("listen", "command socket");
+    let door = Door::new(listener.stage("monitor")?, identity, announcer).stage("monitor")?;
     let signals = host::take_signals().stage("monitor")?;
     let _pidfile = job.pidfile.as_deref().map(PidFile::write).transpose().stage("pidfile")?;
     if plan.monitor_unshare {
@@ -122,7 +126,7 @@ impl Life<'_> {
         log::info!("starting {}", plan.init.command());
         let starter =
             host::Starter { facts: &self.job.facts, dirs: &self.job.dirs, foreground: self.job.foreground };
-        let running = match host::launch(plan, &starter, &mut self.leases) {
+        let running = match host::launch(plan, &starter, &mut self.leases, &mut self.door) {
             Ok(running) => running,
             Err(e) => {
                 self.door.enter(State::Aborting);
@@ -135,13 +139,15 @@ impl Life<'_> {
         log::info!("init is process {}", init.pid());
         let mut terminals = Terminals::new(fds.console.take(), std::mem::take(&mut fds.ttys));
         if let Err(e) = self.connect(plan, &mut terminals) {
-            kill(&init);
-            self.door.enter(State::Aborting);
-            self.end(plan, &mut Ending { env, namespaces, outcome: Outcome::Halted });
-            self.close(plan);
-            return Err(e);
+            return self.fail(plan, &init, Ending { env, namespaces, outcome: Outcome::Halted }, e);
         }
+        let connected = self.proxy(plan, &init, &mut fds.seccomp);
+        let proxy = match connected {
+            Ok(proxy) => proxy,
+            Err(e) => return self.fail(plan, &init, Ending { env, namespaces, outcome: Outcome::Halted }, e),
+        };
         let mut answers = self.answers(plan, fds.devpts.take(), fds.seccomp.take());
+        answers.proxy = proxy;
         self.door.enter(State::Running);
         log::info!("the container runs");
         if let Some(started) = self.started.take() {
@@ -152,13 +158,8 @@ impl Life<'_> {
         lxc_sys::process::trim_memory();
         let exit = {
             let mut payload = self.leases.payload.take();
-            let mut monitor = Monitor {
-                door: &mut self.door,
-                init: &init,
-                cgroup: payload.as_mut(),
-                terminals: &mut terminals,
-                answers: &mut answers,
-            };
+            let mut monitor =
+                Monitor::new(&mut self.door, &init, payload.as_mut(), &mut terminals, &mut answers);
             let exit = monitor.run(&self.signals).stage("monitor");
             self.leases.payload = payload;
             exit
@@ -166,7 +167,7 @@ impl Life<'_> {
         let exit = match exit {
             Ok(exit) => exit,
             Err(e) => {
-                kill(&init);
+                kill(&init, &mut self.door);
                 self.end(plan, &mut Ending { env, namespaces, outcome: Outcome::Halted });
                 self.close(plan);
                 return Err(e);
@@ -180,6 +181,37 @@ impl Life<'_> {
         terminals.dump();
         log::info!("{}", ending.outcome);
         Ok(ending.outcome)
+    }
+
+    /// The container was made, and cannot be watched.
+    fn fail(
+        &mut self,
+        plan: &StartPlan,
+        init: &Child,
+        mut ending: Ending,
+        error: StartError,
+    ) -> Result<Outcome, StartError> {
+        kill(init, &mut self.door);
+        self.door.enter(State::Aborting);
+        self.end(plan, &mut ending);
+        self.close(plan);
+        Err(error)
+    }
+
+    /// Who decides about the system calls that ask. It takes the listener of init.
+    fn proxy(
+        &self,
+        plan: &StartPlan,
+        init: &Child,
+        listener: &mut Option<OwnedFd>,
+    ) -> Result<Option<Proxy>, StartError> {
+        let Some(spec) = &plan.security.proxy else { return Ok(None) };
+        let mut proxy = Proxy::new(spec.clone(), init.pid()).stage("seccomp notify proxy")?;
+        if let Some(listener) = listener.take() {
+            proxy.connect().stage("seccomp notify proxy")?;
+            proxy.add(listener);
+        }
+        Ok(Some(proxy))
     }
 
     /// A monitor that this process became was not born in its unified cgroup, and moving there takes the kernel
@@ -206,13 +238,12 @@ impl Life<'_> {
         }
         const SIGKILL: i32 = 9;
         Answers {
-            name: plan.name.to_string(),
-            lxcpath: plan.lxcpath.clone(),
             config,
             clone_flags: plan.namespaces.own().bits(),
             stop_signal: if plan.stop_signal == 0 { SIGKILL } else { plan.stop_signal },
             devpts,
             seccomp,
+            proxy: None,
         }
     }
 
@@ -243,9 +274,12 @@ impl Life<'_> {
 
     /// After init: hooks, links, cgroups. What the next run needs stays.
     fn end(&mut self, plan: &StartPlan, ending: &mut Ending) {
+        let again = ending.outcome == Outcome::Rebooting;
+        self.door.close_for(again);
         let env = ending.environment(plan);
+        let door = &mut self.door;
         self.leases.retire_links(plan, |link, lease| {
-            if let Err(e) = host::run_script(plan, link, lease, link.down.as_ref(), "down", &env) {
+            if let Err(e) = host::run_script(plan, (link, lease), link.down.as_ref(), "down", &env, door) {
                 log::warn!("{e}");
             }
         });
@@ -253,22 +287,26 @@ impl Life<'_> {
         let stop_env = ending.hook_environment(plan, &env);
         let context = &plan.hooks.context;
         let arguments = ending.stop_arguments(plan);
-        if let Err(e) = hooks::run(&plan.hooks.list, HookKind::Stop, context, &stop_env, &arguments) {
+        let told = (&stop_env, &arguments[..]);
+        if let Err(e) = hooks::run_while(&plan.hooks.list, HookKind::Stop, context, told, &mut self.door) {
             log::error!("{e}");
         }
         self.leases.release_container();
-        if ending.outcome == Outcome::Rebooting {
+        if again {
             self.door.enter(State::Stopped);
             ending.namespaces.clear();
         } else {
             self.leases.release_monitor();
             self.door.announce_stop();
         }
-        if let Err(e) = hooks::run(&plan.hooks.list, HookKind::PostStop, context, &stop_env, &[]) {
+        let told = (&stop_env, &[][..]);
+        if let Err(e) = hooks::run_while(&plan.hooks.list, HookKind::PostStop, context, told, &mut self.door)
+        {
             log::error!("{e}");
-            if ending.outcome == Outcome::Rebooting {
+            if again {
                 // As upstream: a failing post-stop hook makes a stop of a reboot.
                 ending.outcome = Outcome::Halted;
+                self.door.close_for(false);
                 self.leases.release_monitor();
                 self.door.announce_stop();
             }

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
 use lxc_sys::{Error as SysError, Op};
 use lxc_types::{LogLevel, UtcTime};
 
@@ -43,13 +46,19 @@ struct Sink {
     prefix: String,
     name: String,
     quiet: bool,
+    never_block: bool,
     file: Option<File>,
 }
 
 struct Logger(Mutex<Sink>);
 
-static LOGGER: Logger =
-    Logger(Mutex::new(Sink { prefix: String::new(), name: String::new(), quiet: true, file: None }));
+static LOGGER: Logger = Logger(Mutex::new(Sink {
+    prefix: String::new(),
+    name: String::new(),
+    quiet: true,
+    never_block: false,
+    file: None,
+}));
 
 /// Sets the log up for a container, or for none. May be called again, for example when a configuration names
 /// another file.
@@ -72,6 +81,26 @@ pub fn init(settings: &Settings, lxcpath: &Path, name: Option<&str>) -> Result<(
     // Fails when it is set already, which is what a second call finds.
     log::set_logger(&LOGGER).ok();
     Ok(())
+}
+
+/// From now on a line that standard error does not take at once is lost: this is a monitor.
+pub fn never_block() {
+    LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner).never_block = true;
+}
+
+/// Whether standard error takes a line without making the writer wait.
+fn takes_a_line() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let stderr = rustix::stdio::stderr();
+    let mut fds = [PollFd::from_borrowed_fd(stderr, PollFlags::OUT)];
+    poll(&mut fds, Some(&now)).is_ok_and(|n| n > 0)
+}
+
+/// A line, at the most as long as a pipe takes in one piece; upstream's are no longer either.
+fn cut(line: &str) -> &[u8] {
+    const LONGEST: usize = 4096;
+    line.as_bytes().get(..LONGEST).unwrap_or(line.as_bytes())
 }
 
 /// From now on nothing goes to standard error: it is nobody's.
@@ -103,7 +132,24 @@ fn open(path: &Path) -> Result<File, SysError> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).op("mkdir", parent)?;
     }
-    File::options().create(true).append(true).mode(0o640).open(path).op("open", path)
+    open_file(path, OFlags::empty())
+}
+
+/// Opens a file to append to, which may be a pipe or a terminal: nobody who reads slowly, or not at all, stops the
+/// program that writes. A pipe without a reader is opened too: one may come.
+///
+/// # Errors
+/// Those of open(2).
+pub(crate) fn open_file(path: &Path, more: OFlags) -> Result<File, SysError> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | more;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o640).custom_flags(flags);
+    let opened = match options.open(path) {
+        Err(e) if Errno::from_io_error(&e) == Some(Errno::NXIO) => options.read(true).open(path),
+        other => other,
+    };
+    opened.op("open", path)
 }
 
 impl log::Log for Logger {
@@ -120,8 +166,10 @@ impl log::Log for Logger {
         if record.level() == log::Level::Error && !sink.quiet {
             let name = if sink.name.is_empty() { String::new() } else { format!("{}: ", sink.name) };
             let text = format!("{}: {name}{file}: {module}: {line} {}\n", sink.prefix, record.args());
-            // There is nobody to tell when standard error is gone.
-            std::io::stderr().write_all(text.as_bytes()).ok();
+            if !sink.never_block || takes_a_line() {
+                // There is nobody to tell when standard error is gone.
+                std::io::stderr().write_all(cut(&text)).ok();
+            }
         }
         if sink.file.is_some() {
             let name = if sink.name.is_empty() { String::new() } else { format!(" {}", sink.name) };
@@ -133,8 +181,8 @@ impl log::Log for Logger {
                 record.args()
             );
             if let Some(out) = &mut sink.file {
-                // A full disk must not stop a container.
-                out.write_all(text.as_bytes()).ok();
+                // A full disk must not stop a container, nor a full pipe.
+                out.write_all(cut(&text)).ok();
             }
         }
     }

@@ -240,6 +240,7 @@ fn prepare(hand_over: HandOver, listener: OwnedFd) -> Result<Prepared, Box<dyn s
     };
     let plan = plan::plan(&loaded.config, &facts, &dirs, &wish).map_err(StartError::from)?;
     let pidfile = hand_over.pidfile;
+    let listener = Some(listener);
     let job = Job { wish, config: loaded.config, dirs, facts, listener, foreground: false, pidfile };
     Ok(Prepared { job, plan })
 }

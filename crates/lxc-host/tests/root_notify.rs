@@ -7,12 +7,12 @@ mod child;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use lxc_host::seccomp::notify::{Address, Proxy, ProxySpec};
+use lxc_host::seccomp::notify::{Address, Proxy, ProxySpec, Wants};
 use lxc_host::seccomp::{self, Supervision, compile};
 use lxc_sys::seccomp::{NotifySizes, notify_sizes};
 use lxc_sys::socket::{self, Received};
 use lxc_types::seccomp::{Action, NamedPolicy, Policy, Rule, Section, Target};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::getpid;
@@ -74,11 +74,26 @@ fn monitor(spec: ProxySpec, inbox: &OwnedFd, calls: usize) {
     let got = socket::receive(inbox, &mut [0], RecvFlags::empty()).unwrap();
     let listener = got.fds.into_iter().next().unwrap();
     let init = rustix::process::Pid::from_raw(4321).unwrap();
-    let mut proxy = Proxy::connect(spec, listener, init).unwrap();
-    for _ in 0..calls {
-        let ready = poll(&mut [PollFd::new(&proxy, PollFlags::IN)], None).unwrap();
-        assert_eq!(ready, 1);
-        proxy.serve().unwrap();
+    let mut proxy = Proxy::new(spec, init).unwrap();
+    proxy.connect().unwrap();
+    let number = proxy.add(listener);
+    let mut served = 0;
+    while served < calls || proxy.wants() != Wants::Calls {
+        let (fd, flags) = match proxy.wants() {
+            Wants::Calls => (proxy.first(), PollFlags::IN),
+            Wants::Answer => (proxy.socket(), PollFlags::IN),
+            Wants::ToSend => (proxy.socket(), PollFlags::OUT),
+            Wants::Time => (None, PollFlags::empty()),
+        };
+        let mut fds: Vec<_> = fd.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, flags)).collect();
+        let pause = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+        let ready = poll(&mut fds, Some(&pause)).unwrap() > 0;
+        if proxy.wants() != Wants::Calls {
+            proxy.go_on();
+        } else if ready {
+            proxy.serve(number).unwrap();
+            served += 1;
+        }
     }
 }
 
@@ -130,7 +145,7 @@ fn the_proxy_decides_and_its_absence_refuses() {
 #[test]
 fn a_missing_proxy_is_an_error() {
     let address = Address::Abstract(b"lxc-no-such-proxy".to_vec());
-    let listener = rustix::fs::open("/dev/null", OFlags::RDONLY, Mode::empty()).unwrap();
-    let error = Proxy::connect(ProxySpec { address, cookie: None }, listener, getpid()).unwrap_err();
+    let mut proxy = Proxy::new(ProxySpec { address, cookie: None }, getpid()).unwrap();
+    let error = proxy.connect().unwrap_err();
     assert_eq!(error.to_string(), "connect(@lxc-no-such-proxy): Connection refused");
 }

@@ -21,6 +21,7 @@ use lxc_sys::procfs::{Attributes, Procfs};
 use lxc_sys::{Error as SysError, Op, ns, process, socket, users};
 
 use super::{AttachError, AttachOptions, Context, Program};
+use crate::command::Client;
 use crate::hooks::Env;
 use crate::plan::namespaces;
 use crate::start::link::Report;
@@ -71,7 +72,7 @@ pub fn spawn(inside: &Inside<'_>) -> Result<Child, AttachError> {
     let child = receive_child(&ours);
     helper.wait()?;
     let child = child?;
-    match outcome(&ours) {
+    match outcome(&ours, &inside.context.client) {
         Ok(()) => Ok(child),
         // The program could not be executed: it ends with the status that shells use, after saying why.
         Err(AttachError::Exec(e)) => {
@@ -106,11 +107,20 @@ fn receive_child(sock: &OwnedFd) -> Result<Child, AttachError> {
     }
 }
 
-fn outcome(sock: &OwnedFd) -> Result<(), AttachError> {
+fn outcome(sock: &OwnedFd, client: &Client) -> Result<(), AttachError> {
     let mut bytes = vec![0; 64 * 1024];
     let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
     match bytes.get(..got.len).and_then(|b| b.split_first()) {
         None => Ok(()),
+        Some((b'l', _)) => {
+            for listener in got.fds {
+                // Without a proxy nobody answers: the calls that ask fail, as they do in upstream.
+                if let Err(e) = client.add_listener(listener.as_fd()) {
+                    log::warn!("seccomp notify: {e}");
+                }
+            }
+            outcome(sock, client)
+        }
         Some((b'x', rest)) => {
             let (errno, text) = rest.split_at(rest.len().min(4));
             let errno = errno.try_into().map_or(0, i32::from_ne_bytes);
@@ -223,7 +233,10 @@ fn become_program(
     if !options.elevated.lsm
         && let Some(seccomp) = &context.seccomp
     {
-        step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
+        let listener = step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
+        if let Some(listener) = listener {
+            step("seccomp", socket::send(sock, b"l", &[listener.as_fd()]))?;
+        }
     }
     let change = user_entered || options.uid.is_some() || options.gid.is_some();
     if change {

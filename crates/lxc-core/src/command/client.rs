@@ -127,6 +127,11 @@ impl Client {
         if !payload.is_empty() {
             gone(cmd, socket::send(&connection, payload, &[]))?;
         }
+        self.answer(cmd, connection, most)
+    }
+
+    /// Reads an answer with at the most so many bytes after its header.
+    fn answer(&self, cmd: Cmd, connection: OwnedFd, most: usize) -> Result<Answer> {
         let mut head = [0; HEADER];
         let first = gone(cmd, socket::receive(&connection, &mut head, RecvFlags::WAITALL))?;
         if first.len == 0 {
@@ -236,7 +241,7 @@ impl Client {
             Which::Process => Cmd::GetCgroupFd,
             Which::Limit => Cmd::GetLimitCgroupFd,
         };
-        self.one_fd(cmd, &wire::encode_cgroup_fd(0, controller))
+        self.one_fd(cmd, &wire::encode_cgroup_fd(0, 0, controller))
     }
 
     /// The cgroup2 directory of the container; refused by monitors of hosts that are not purely unified.
@@ -252,7 +257,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn cgroup_context(&self) -> Result<CgroupContext> {
-        let answer = self.ask(Cmd::GetCgroupCtx, 0, &wire::encode_cgroup_ctx(0, 0, wire::CGROUP_CTX))?;
+        let answer = self.ask(Cmd::GetCgroupCtx, 0, &[0; wire::CGROUP_CTX])?;
         let layout = answer.payload.get(..4).and_then(|b| b.try_into().ok()).map_or(-1, i32::from_ne_bytes);
         Ok(CgroupContext { layout, dirs: answer.fds })
     }
@@ -360,6 +365,19 @@ impl Client {
     /// See [`ClientError`].
     pub fn add_device_rule(&self, rule: &wire::DeviceRule) -> Result<()> {
         self.ask(Cmd::AddBpfDeviceCgroup, 0, &wire::encode_device_rule(rule)).map(|_| ())
+    }
+
+    /// Hands the listener of a seccomp program over, whose calls the container's proxy is to decide.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `EINVAL` when the container has no proxy.
+    pub fn add_listener(&self, listener: BorrowedFd<'_>) -> Result<()> {
+        let cmd = Cmd::SeccompNotifyAddListener;
+        let connection = self.connect()?;
+        let header = RequestHeader { cmd: cmd as i32, length: 0, data: 0 }.encode();
+        gone(cmd, socket::send_credentials(&connection, &header))?;
+        gone(cmd, socket::send(&connection, &[0], &[listener]))?;
+        self.answer(cmd, connection, 0).map(|_| ())
     }
 
     /// A command that has a number for an argument and none for an answer.

@@ -117,10 +117,10 @@ pub enum Request {
     GetDevptsFd,
     /// The seccomp listener of init.
     GetSeccompNotifyFd,
-    /// All cgroup directories; the payload is the caller's structure.
-    GetCgroupCtx(usize),
-    /// The cgroup directory of a controller.
-    GetCgroupFd(Which, String),
+    /// All cgroup directories; the payload is the caller's structure, as long as the caller knows it.
+    GetCgroupCtx(Vec<u8>),
+    /// The cgroup directory of a controller, and how long the caller's structure is.
+    GetCgroupFd(Which, String, usize),
     /// The systemd scope.
     GetSystemdScope,
     /// The terminal's size changed: nothing is answered.
@@ -134,6 +134,19 @@ pub enum Refusal {
     Unknown,
     /// The payload is not what the command takes: `EINVAL`.
     Invalid,
+    /// It has the right size, but says what cannot be: -1, as upstream answers.
+    Senseless,
+}
+
+impl Refusal {
+    /// The result in the answer.
+    pub fn code(self) -> i32 {
+        match self {
+            Refusal::Unknown => -rustix::io::Errno::NOSYS.raw_os_error(),
+            Refusal::Invalid => -rustix::io::Errno::INVAL.raw_os_error(),
+            Refusal::Senseless => -1,
+        }
+    }
 }
 
 /// The fixed part of a request.
@@ -233,9 +246,9 @@ impl Request {
             Cmd::GetInitPidfd => Request::GetInitPidfd,
             Cmd::GetDevptsFd => Request::GetDevptsFd,
             Cmd::GetSeccompNotifyFd => Request::GetSeccompNotifyFd,
-            Cmd::GetCgroupCtx => Request::GetCgroupCtx(payload.len()),
-            Cmd::GetCgroupFd => Request::GetCgroupFd(Which::Process, cgroup_fd(payload)?),
-            Cmd::GetLimitCgroupFd => Request::GetCgroupFd(Which::Limit, cgroup_fd(payload)?),
+            Cmd::GetCgroupCtx => Request::GetCgroupCtx(payload[..payload.len().min(CGROUP_CTX)].to_vec()),
+            Cmd::GetCgroupFd => Request::GetCgroupFd(Which::Process, cgroup_fd(payload)?, payload.len()),
+            Cmd::GetLimitCgroupFd => Request::GetCgroupFd(Which::Limit, cgroup_fd(payload)?, payload.len()),
             Cmd::GetSystemdScope => Request::GetSystemdScope,
         })
     }
@@ -283,11 +296,16 @@ fn device_rule(payload: &[u8]) -> Result<DeviceRule, Refusal> {
     }
     let kind = payload[0];
     let access: Vec<u8> = payload[12..16].iter().copied().take_while(|b| *b != 0).collect();
-    if !b"abc".contains(&kind) || access.iter().any(|b| !b"rwm".contains(b)) {
-        return Err(Refusal::Invalid);
-    }
     let get = |at| word(payload, at).ok_or(Refusal::Invalid);
-    Ok(DeviceRule { kind, major: get(4)?, minor: get(8)?, access, allow: get(16)? != 0 })
+    let allow = match get(16)? {
+        0 => false,
+        1 => true,
+        _ => return Err(Refusal::Senseless),
+    };
+    if !b"abc".contains(&kind) || access.iter().any(|b| !b"rwm".contains(b)) {
+        return Err(Refusal::Senseless);
+    }
+    Ok(DeviceRule { kind, major: get(4)?, minor: get(8)?, access, allow })
 }
 
 /// Bytes of a device rule.
@@ -306,16 +324,24 @@ pub fn encode_device_rule(rule: &DeviceRule) -> [u8; 40] {
 /// Size of `struct cgroup_fd`: i32 layout, u32 utilities, i32 type, i32 fd, char controller[64].
 pub const CGROUP_FD: usize = 80;
 
+/// An older or newer client's structure may be shorter, and what it does not have counts as zero; a longer one is
+/// refused, as upstream does.
 fn cgroup_fd(payload: &[u8]) -> Result<String, Refusal> {
-    let name = payload.get(16..CGROUP_FD).filter(|_| payload.len() == CGROUP_FD).ok_or(Refusal::Invalid)?;
-    let end = name.iter().position(|b| *b == 0).ok_or(Refusal::Invalid)?;
-    String::from_utf8(name[..end].to_vec()).map_err(|_| Refusal::Invalid)
+    let name = payload.get(16..).filter(|_| payload.len() <= CGROUP_FD).ok_or(Refusal::Invalid)?;
+    let name = name.split(|b| *b == 0).next().unwrap_or_default();
+    if name.is_empty() {
+        return Err(Refusal::Invalid);
+    }
+    String::from_utf8(name.to_vec()).map_err(|_| Refusal::Invalid)
 }
 
-/// Bytes of `struct cgroup_fd`; the descriptor's number is the sender's and means nothing to the reader.
-pub fn encode_cgroup_fd(layout: i32, controller: &str) -> [u8; CGROUP_FD] {
+/// Bytes of `struct cgroup_fd`; the descriptor's number is the sender's and means nothing to the reader. `kind` is
+/// the magic number of the file system, 0 in a request.
+pub fn encode_cgroup_fd(layout: i32, kind: i32, controller: &str) -> [u8; CGROUP_FD] {
     let mut out = [0; CGROUP_FD];
     out[..4].copy_from_slice(&layout.to_ne_bytes());
+    out[4..8].copy_from_slice(&utilities(layout).to_ne_bytes());
+    out[8..12].copy_from_slice(&kind.to_ne_bytes());
     out[12..16].copy_from_slice(&(-1i32).to_ne_bytes());
     for (slot, byte) in out[16..CGROUP_FD - 1].iter_mut().zip(controller.bytes()) {
         *slot = byte;
@@ -323,21 +349,36 @@ pub fn encode_cgroup_fd(layout: i32, controller: &str) -> [u8; CGROUP_FD] {
     out
 }
 
+/// The magic number of cgroup v1 file systems.
+pub const CGROUP_V1: i32 = 0x0027_e0eb;
+/// The magic number of cgroup2.
+pub const CGROUP_V2: i32 = 0x6367_7270;
+
+/// What upstream says it can do in this layout: bits for device programs and for the freezer, of pure v2 alone.
+fn utilities(layout: i32) -> u32 {
+    if layout == UNIFIED { 3 } else { 0 }
+}
+
+const UNIFIED: i32 = 2;
+
 /// The most descriptors of `struct cgroup_ctx`.
 pub const MAX_CGROUP_FDS: usize = 20;
 /// Size of `struct cgroup_ctx`: i32 layout, u32 utilities, u32 count, i32 fd[20], and 4 bytes of padding.
 pub const CGROUP_CTX: usize = 96;
 
-/// Bytes of `struct cgroup_ctx` for a caller whose structure has `size` bytes.
-pub fn encode_cgroup_ctx(layout: i32, count: usize, size: usize) -> Vec<u8> {
-    let mut out = vec![0; CGROUP_CTX];
-    out[..4].copy_from_slice(&layout.to_ne_bytes());
-    let count = u32::try_from(count.min(MAX_CGROUP_FDS)).unwrap_or(0);
-    out[8..12].copy_from_slice(&count.to_ne_bytes());
-    for at in 0..MAX_CGROUP_FDS {
-        out[12 + at * 4..16 + at * 4].copy_from_slice(&(-1i32).to_ne_bytes());
+/// Fills the caller's `struct cgroup_ctx`, which may be shorter than ours: what it has not is left out.
+pub fn encode_cgroup_ctx(layout: i32, count: usize, theirs: &[u8]) -> Vec<u8> {
+    let mut ours = vec![0; 12];
+    ours[..4].copy_from_slice(&layout.to_ne_bytes());
+    ours[4..8].copy_from_slice(&utilities(layout).to_ne_bytes());
+    let count = count.min(MAX_CGROUP_FDS);
+    ours[8..12].copy_from_slice(&u32::try_from(count).unwrap_or(0).to_ne_bytes());
+    // The descriptors' numbers are ours, and mean nothing to the reader.
+    ours.extend((0..count).flat_map(|_| (-1i32).to_ne_bytes()));
+    let mut out = theirs[..theirs.len().min(CGROUP_CTX)].to_vec();
+    for (slot, byte) in out.iter_mut().zip(ours) {
+        *slot = byte;
     }
-    out.resize(size.clamp(12, MAX_PAYLOAD), 0);
     out
 }
 
@@ -458,10 +499,42 @@ mod tests {
             Ok(Request::AddBpfDeviceCgroup(rule))
         );
         assert_eq!(
-            request(Cmd::GetLimitCgroupFd, 0, &encode_cgroup_fd(1, "memory")),
-            Ok(Request::GetCgroupFd(Which::Limit, "memory".into()))
+            request(Cmd::GetLimitCgroupFd, 0, &encode_cgroup_fd(1, 0, "memory")),
+            Ok(Request::GetCgroupFd(Which::Limit, "memory".into(), CGROUP_FD))
         );
+        let short = &encode_cgroup_fd(1, 0, "memory")[..24];
+        assert_eq!(
+            request(Cmd::GetCgroupFd, 0, short),
+            Ok(Request::GetCgroupFd(Which::Process, "memory".into(), 24))
+        );
+        for bad in [&[0; CGROUP_FD][..], &[1; CGROUP_FD + 1], &short[..16], b""] {
+            assert_eq!(request(Cmd::GetCgroupFd, 0, bad), Err(Refusal::Invalid));
+        }
         assert_eq!(request(Cmd::AddStateClient, 0, &[0; 31]), Err(Refusal::Invalid));
+    }
+
+    #[test]
+    fn a_context_is_as_long_as_the_callers() {
+        for length in [0, 1, 4, 12, 92, 95, 96] {
+            let filled = encode_cgroup_ctx(2, 1, &vec![0xee; length]);
+            assert_eq!(filled.len(), length);
+            let start = [2, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0];
+            assert_eq!(filled[..length.min(12)], start[..length.min(12)]);
+            assert!(filled.iter().skip(16).all(|b| *b == 0xee));
+        }
+        assert_eq!(encode_cgroup_ctx(1, 0, &[0; 100]).len(), CGROUP_CTX);
+    }
+
+    #[test]
+    fn rules_that_make_no_sense() {
+        let rule = DeviceRule { kind: b'c', major: 1, minor: 3, access: b"r".to_vec(), allow: true };
+        let good = encode_device_rule(&rule);
+        for (at, byte) in [(0, b'x'), (12, b'z'), (16, 2)] {
+            let mut bad = good;
+            bad[at] = byte;
+            assert_eq!(request(Cmd::AddBpfDeviceCgroup, 0, &bad), Err(Refusal::Senseless));
+        }
+        assert_eq!(request(Cmd::AddBpfDeviceCgroup, 0, &good[..39]), Err(Refusal::Invalid));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Container {
                     config: self.config.clone(),
                     dirs: self.dirs.clone(),
                     facts,
-                    listener,
+                    listener: Some(listener),
                     foreground: o.run == Run::Foreground,
                     pidfile: o.pidfile.clone(),
                 };

@@ -1,7 +1,11 @@
 //! Connections to the command socket: reading requests, writing answers, never blocking.
+//!
+//! Nobody can keep others out. Users who may not ask share a few places. When all places are taken, the oldest
+//! connection that has asked nothing makes room: one of the user who has the most of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
@@ -9,18 +13,26 @@ use rustix::net::{RecvFlags, SocketFlags};
 use lxc_sys::{Op, socket};
 
 use super::poll::{Interest, Poll, Token};
-use crate::command::wire::{HEADER, Refusal, Reply, Request, RequestHeader};
+use crate::command::wire::{Cmd, HEADER, Refusal, Reply, Request, RequestHeader};
+
+/// A connection's number; none is used twice.
+pub type ClientId = u64;
 
 /// One connection.
 #[derive(Debug)]
 struct Connection {
     fd: OwnedFd,
     read: Vec<u8>,
+    /// A descriptor that came with a request which takes one.
+    fd_in: Option<OwnedFd>,
     out: VecDeque<u8>,
     out_fds: Vec<OwnedFd>,
     /// What happens when all is written.
     then: Then,
+    user: u32,
     allowed: bool,
+    /// It has not asked anything yet.
+    idle: bool,
 }
 
 /// What becomes of a connection after its answer.
@@ -32,11 +44,13 @@ pub enum Then {
     Keep,
 }
 
-/// All connections, by number.
+/// All connections, by number, which is by age.
 #[derive(Debug, Default)]
 pub struct Clients {
-    connections: BTreeMap<u32, Connection>,
-    next: u32,
+    connections: BTreeMap<ClientId, Connection>,
+    next: ClientId,
+    /// There was no descriptor to be had for a new connection: when to try again.
+    resume: Option<Instant>,
 }
 
 /// What a readable connection brought.
@@ -44,8 +58,8 @@ pub struct Clients {
 pub enum Incoming {
     /// Not yet a whole request.
     Nothing,
-    /// A request of somebody who may ask.
-    Request(Request),
+    /// A request of somebody who may ask, and the descriptor that came with it.
+    Request(Request, Option<OwnedFd>),
     /// The connection has ended.
     Gone,
 }
@@ -54,80 +68,149 @@ pub enum Incoming {
 const MOST_STRANGERS: usize = 16;
 /// Descriptors that are kept for the monitor's other work.
 const RESERVE: u64 = 128;
+/// How many connections are taken before those that are there are looked at again.
+const AT_ONCE: usize = 64;
+/// The pause when the machine has no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The most bytes that wait for readers: one more answer, and the oldest slow reader is closed.
+const MOST_WAITING: usize = 16 * 1024 * 1024;
 
 impl Clients {
-    /// Takes the connections that wait on the listening socket.
-    pub fn accept(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
-        loop {
+    /// Takes the connections that wait on the listening socket. Returns those that made room for them.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, poll: &Poll) -> Vec<ClientId> {
+        let mut gone = Vec::new();
+        for _ in 0..AT_ONCE {
             let fd = match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(fd) => fd,
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
-                Err(_) => return,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    let Some(number) = self.make_room(poll) else {
+                        self.pause(listener, poll);
+                        break;
+                    };
+                    gone.push(number);
+                    continue;
+                }
+                Err(_) => break,
             };
-            let allowed = may_ask(fd.as_fd());
-            // Who comes when all places are taken is sent away: left in the queue it would keep the monitor awake.
-            if self.connections.len() >= most() {
-                continue;
-            }
+            let Ok((user, group)) = socket::peer_ids(&fd) else { continue };
+            let allowed = may_ask(user, group);
             if !allowed {
-                self.make_room_for_a_stranger();
+                self.make_room_for_a_stranger(poll);
+            }
+            if self.connections.len() >= most() {
+                match self.make_room(poll) {
+                    Some(number) => gone.push(number),
+                    // All have something to wait for. Left in the queue it would keep the monitor awake.
+                    None => continue,
+                }
             }
             let number = self.next;
-            self.next = self.next.wrapping_add(1) & 0x00ff_ffff;
+            self.next += 1;
             if poll.add(&fd, Token::Client(number)).is_ok() {
                 let connection = Connection {
                     fd,
                     read: Vec::new(),
+                    fd_in: None,
                     out: VecDeque::new(),
                     out_fds: Vec::new(),
                     then: Then::Close,
+                    user,
                     allowed,
+                    idle: true,
                 };
                 self.connections.insert(number, connection);
             }
         }
+        gone
     }
 
-    fn make_room_for_a_stranger(&mut self) {
+    fn make_room_for_a_stranger(&mut self, poll: &Poll) {
         let mut strangers = self.connections.iter().filter(|(_, c)| !c.allowed).map(|(n, _)| *n);
         let oldest = strangers.next();
         if let (Some(oldest), true) = (oldest, strangers.count() + 1 >= MOST_STRANGERS) {
-            self.close(oldest);
+            self.close(oldest, poll);
+        }
+    }
+
+    /// Closes the connection that is missed least; `None` when each has something to wait for.
+    fn make_room(&mut self, poll: &Poll) -> Option<ClientId> {
+        let mut users: BTreeMap<u32, (usize, ClientId)> = BTreeMap::new();
+        for (number, connection) in self.connections.iter().filter(|(_, c)| c.idle) {
+            users.entry(connection.user).or_insert((0, *number)).0 += 1;
+        }
+        let idle = users.into_values().max_by_key(|(count, _)| *count).map(|(_, oldest)| oldest);
+        let number = idle.or_else(|| self.slowest())?;
+        self.close(number, poll);
+        Some(number)
+    }
+
+    /// The oldest connection that does not read its answer.
+    fn slowest(&self) -> Option<ClientId> {
+        self.connections.iter().find(|(_, c)| !c.out.is_empty()).map(|(n, _)| *n)
+    }
+
+    /// There is no descriptor left for a new connection, and nobody to take one from.
+    fn pause(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
+        self.resume = Some(Instant::now() + PAUSE);
+        if poll.change(listener, Token::Accept, Interest::Nothing).is_err() {
+            self.resume = None;
+        }
+    }
+
+    /// When [`Clients::resume`] is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.resume
+    }
+
+    /// Listens again after a pause.
+    pub fn resume(&mut self, listener: Option<BorrowedFd<'_>>, poll: &Poll) {
+        if self.resume.is_some_and(|at| at <= Instant::now())
+            && let Some(listener) = listener
+            && poll.change(listener, Token::Accept, Interest::Read).is_ok()
+        {
+            self.resume = None;
         }
     }
 
     /// Reads what a connection has; a request that cannot be served is answered here.
-    pub fn read(&mut self, number: u32, poll: &Poll) -> Incoming {
+    pub fn read(&mut self, number: ClientId, poll: &Poll) -> Incoming {
         let Some(connection) = self.connections.get_mut(&number) else { return Incoming::Gone };
         match connection.fill() {
             Ok(true) => {}
             Ok(false) => return Incoming::Nothing,
             Err(()) => return Incoming::Gone,
         }
-        let refused = match connection.request() {
+        let reply = match connection.request() {
             Ok(None) => return Incoming::Nothing,
-            Ok(Some(request)) if connection.allowed => return Incoming::Request(request),
-            Ok(Some(_)) => Errno::PERM,
-            Err(_) if !connection.allowed => Errno::PERM,
-            Err(Refusal::Unknown) => Errno::NOSYS,
-            Err(Refusal::Invalid) => Errno::INVAL,
+            Ok(Some(request)) if connection.allowed => {
+                connection.idle = false;
+                return Incoming::Request(request, connection.fd_in.take());
+            }
+            Err(refusal) if connection.allowed => Reply { ret: refusal.code(), ..Reply::default() },
+            Ok(Some(_)) | Err(_) => Reply::errno(Errno::PERM),
         };
-        self.answer(number, Reply::errno(refused), Then::Close, poll);
+        self.answer(number, reply, Then::Close, poll);
         Incoming::Nothing
     }
 
     /// Sends an answer, as much as the socket takes now and the rest when it takes more.
-    pub fn answer(&mut self, number: u32, reply: Reply, then: Then, poll: &Poll) {
+    pub fn answer(&mut self, number: ClientId, reply: Reply, then: Then, poll: &Poll) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
+        connection.idle = false;
         connection.out.extend(reply.header());
         connection.out.extend(reply.payload);
         connection.out_fds = reply.fds;
         connection.then = then;
         self.write(number, poll);
+        let slow = self.connections.get(&number).is_some_and(|c| !c.out.is_empty());
+        if slow && self.connections.values().map(|c| c.out.len()).sum::<usize>() > MOST_WAITING {
+            self.slowest().into_iter().for_each(|slowest| self.close(slowest, poll));
+        }
     }
 
     /// Sends bytes that are no answer, for example the news of a state; then closes.
-    pub fn tell(&mut self, number: u32, bytes: &[u8], poll: &Poll) {
+    pub fn tell(&mut self, number: ClientId, bytes: &[u8], poll: &Poll) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         connection.out.extend(bytes);
         connection.then = Then::Close;
@@ -135,7 +218,7 @@ impl Clients {
     }
 
     /// Goes on sending. Returns false when the connection was closed.
-    pub fn write(&mut self, number: u32, poll: &Poll) -> bool {
+    pub fn write(&mut self, number: ClientId, poll: &Poll) -> bool {
         let Some(connection) = self.connections.get_mut(&number) else { return false };
         match connection.flush() {
             Ok(true) if connection.then == Then::Keep => {
@@ -143,22 +226,43 @@ impl Clients {
             }
             Ok(false) => poll.change(&connection.fd, Token::Client(number), Interest::Write).is_ok(),
             Ok(true) | Err(()) => {
-                self.close(number);
+                self.close(number, poll);
                 false
             }
         }
     }
 
     /// Leaves a connection open without an answer, until the monitor ends.
-    pub fn hold(&mut self, number: u32) {
+    pub fn hold(&mut self, number: ClientId) {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.then = Then::Keep;
         }
     }
 
-    /// Takes the descriptors that came with the request of a connection out of the way: closes it.
-    pub fn close(&mut self, number: u32) {
-        self.connections.remove(&number);
+    /// Leaves a connection open that will be answered later; what it sends meanwhile waits.
+    pub fn put_off(&mut self, number: ClientId, poll: &Poll) {
+        self.hold(number);
+        self.listen_to(number, Interest::Nothing, poll);
+    }
+
+    /// Takes a connection up again that was put off.
+    pub fn take_up(&mut self, number: ClientId, poll: &Poll) {
+        self.listen_to(number, Interest::Read, poll);
+    }
+
+    fn listen_to(&mut self, number: ClientId, interest: Interest, poll: &Poll) {
+        let Some(connection) = self.connections.get(&number) else { return };
+        if poll.change(&connection.fd, Token::Client(number), interest).is_err() {
+            self.close(number, poll);
+        }
+    }
+
+    /// Closes a connection.
+    pub fn close(&mut self, number: ClientId, poll: &Poll) {
+        if let Some(connection) = self.connections.remove(&number) {
+            // A child that was just made may have it open for a moment, and closing it would not take it out.
+            poll.remove(&connection.fd);
+        }
     }
 }
 
@@ -174,16 +278,26 @@ impl Connection {
         if got.len == 0 {
             return Err(());
         }
-        // Descriptors where none are expected are closed here.
-        drop(got.fds);
         self.read.extend_from_slice(&buffer[..got.len]);
+        // Descriptors where none are expected are closed here.
+        if self.allowed && self.brings_listener() {
+            self.fd_in = self.fd_in.take().or_else(|| got.fds.into_iter().next());
+        }
         Ok(true)
     }
 
+    fn header(&self) -> Option<RequestHeader> {
+        self.read.first_chunk::<HEADER>().map(RequestHeader::decode)
+    }
+
+    /// Whether the request has a message of one byte after it, on which a descriptor is.
+    fn brings_listener(&self) -> bool {
+        self.header().is_some_and(|h| h.cmd == Cmd::SeccompNotifyAddListener as i32)
+    }
+
     fn request(&mut self) -> Result<Option<Request>, Refusal> {
-        let Some(head) = self.read.first_chunk::<HEADER>() else { return Ok(None) };
-        let header = RequestHeader::decode(head);
-        let length = header.payload_len()?;
+        let Some(header) = self.header() else { return Ok(None) };
+        let length = header.payload_len()? + usize::from(self.brings_listener());
         if self.allowed && self.read.len() < HEADER + length {
             return Ok(None);
         }
@@ -220,9 +334,8 @@ fn most() -> usize {
 
 /// Whether who connected is root or the monitor's own user. Upstream reads the same of each message; whoever sends
 /// can be another process than who connected only with the consent of both.
-fn may_ask(connection: BorrowedFd<'_>) -> bool {
-    let Ok((uid, gid)) = socket::peer_ids(connection) else { return false };
-    uid == 0 || (uid == rustix::process::getuid().as_raw() && gid == rustix::process::getgid().as_raw())
+fn may_ask(user: u32, group: u32) -> bool {
+    user == 0 || (user == rustix::process::getuid().as_raw() && group == rustix::process::getgid().as_raw())
 }
 
 /// Makes the listening socket fit for the monitor's loop.

@@ -1,28 +1,37 @@
 //! The monitor's event loop: signals, init, clients, console.
 //!
-//! One thread, one `match`. A client's error closes that client; only a failure of the monitor's own descriptors
-//! ends the loop.
+//! One thread, one `match`, and nothing that blocks. A client's error closes that client; only a failure of the
+//! monitor's own descriptors ends the loop. While the container is started and ended, [`Door`] answers what can
+//! be answered without one.
 
 pub mod clients;
 pub mod console;
+mod door;
+mod freezer;
 pub mod poll;
 mod requests;
+mod supervision;
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use lxc_config::Config;
 use lxc_host::cgroup::PayloadLease;
+use lxc_host::seccomp::notify::{Proxy, Wants};
 use lxc_sys::clone::Child;
 use lxc_sys::process::{Exit, SignalFd};
 use lxc_sys::{Result, process};
 use lxc_types::State;
 
 use crate::command::wire;
-use clients::{Clients, Incoming, Then};
+use clients::{ClientId, Incoming, Then};
 use console::Terminals;
-use poll::{Poll, Ready, Token};
+use freezer::Changes;
+use poll::{Ready, Token};
+
+pub use door::{Door, Identity};
 
 /// How a run of a container ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,78 +109,9 @@ impl Announcer {
     }
 }
 
-/// What lives longer than one run: it is kept over a reboot from inside.
-#[derive(Debug)]
-pub struct Door {
-    listener: OwnedFd,
-    clients: Clients,
-    /// Clients that wait for states, with their flags by state number.
-    waiters: Vec<(u32, [i32; 8])>,
-    poll: Poll,
-    state: State,
-    announcer: Announcer,
-}
-
-impl Door {
-    /// Serves a command socket on which nobody was answered yet.
-    ///
-    /// # Errors
-    /// When the socket cannot be waited on.
-    pub fn new(listener: OwnedFd, announcer: Announcer) -> Result<Self> {
-        clients::prepare_listener(listener.as_fd())?;
-        let poll = Poll::new()?;
-        poll.add(&listener, Token::Accept)?;
-        Ok(Door {
-            listener,
-            clients: Clients::default(),
-            waiters: Vec::new(),
-            poll,
-            state: State::Stopped,
-            announcer,
-        })
-    }
-
-    /// The state that clients are told.
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// Takes a state and tells those who wait for it.
-    pub fn enter(&mut self, state: State) {
-        // As upstream: THAWED is announced, and the container is running then.
-        self.state = if state == State::Thawed { State::Running } else { state };
-        self.announcer.state(state);
-        let number = usize::try_from(state.number()).unwrap_or(0);
-        let message = wire::encode_state_message(&self.announcer.name, state.number());
-        let (told, waiting) = std::mem::take(&mut self.waiters)
-            .into_iter()
-            .partition(|(_, flags)| flags.get(number).is_some_and(|f| *f != 0));
-        self.waiters = waiting;
-        for (client, _) in told {
-            self.clients.tell(client, &message, &self.poll);
-        }
-    }
-
-    /// Tells how init ended.
-    pub fn tell_exit(&self, exit: Exit) {
-        self.announcer.exit(exit);
-    }
-
-    /// The container has stopped. Those that wait for the end go on waiting; they read it when the monitor
-    /// closes their connections, after the last hook.
-    pub fn announce_stop(&mut self) {
-        self.state = State::Stopped;
-        self.announcer.state(State::Stopped);
-    }
-}
-
 /// What the clients of a running container may ask for.
 #[derive(Debug)]
 pub struct Answers {
-    /// The container's name.
-    pub name: String,
-    /// The folder of containers.
-    pub lxcpath: PathBuf,
     /// The configuration it runs with, with the values that the start chose.
     pub config: Config,
     /// Its own namespaces, as `CLONE_NEW*` bits.
@@ -180,28 +120,49 @@ pub struct Answers {
     pub stop_signal: i32,
     /// Its devpts.
     pub devpts: Option<OwnedFd>,
-    /// The seccomp listener of init.
+    /// The seccomp listener of init, when no proxy has it.
     pub seccomp: Option<OwnedFd>,
+    /// Who decides about system calls.
+    pub proxy: Option<Proxy>,
 }
 
 /// A container that runs.
 #[derive(Debug)]
 pub struct Monitor<'a> {
     /// Connections and state.
-    pub door: &'a mut Door,
+    door: &'a mut Door,
     /// Init.
-    pub init: &'a Child,
+    init: &'a Child,
     /// The container's cgroups.
-    pub cgroup: Option<&'a mut PayloadLease>,
+    cgroup: Option<&'a mut PayloadLease>,
     /// Its terminals.
-    pub terminals: &'a mut Terminals,
+    terminals: &'a mut Terminals,
     /// What clients are answered.
-    pub answers: &'a mut Answers,
+    answers: &'a mut Answers,
+    /// Clients that wait for the freezer.
+    changes: Changes,
+    /// What the event loop waits for on behalf of the proxy, and on which connection.
+    supervision: (Wants, u64),
 }
 
 enum Flow {
     Go,
     Ended(Exit),
+}
+
+impl<'a> Monitor<'a> {
+    /// For a container that was just started.
+    pub fn new(
+        door: &'a mut Door,
+        init: &'a Child,
+        cgroup: Option<&'a mut PayloadLease>,
+        terminals: &'a mut Terminals,
+        answers: &'a mut Answers,
+    ) -> Self {
+        let changes = Changes::default();
+        let supervision = (Wants::Calls, 0);
+        Monitor { door, init, cgroup, terminals, answers, changes, supervision }
+    }
 }
 
 impl Monitor<'_> {
@@ -214,64 +175,74 @@ impl Monitor<'_> {
         if let Some(pidfd) = self.init.pidfd() {
             self.door.poll.add(pidfd, Token::Init)?;
         }
-        if let Some(console) = self.terminals.console() {
-            self.door.poll.add(console, Token::Console)?;
+        self.supervise();
+        for (number, request, fd) in self.door.take_deferred() {
+            self.on_request(number, &request, fd);
         }
-        if let Some(peer) = self.terminals.peer() {
-            self.door.poll.add(peer, Token::Peer)?;
-        }
-        let exit = loop {
-            let ready = self.door.poll.wait()?;
-            if let Some(exit) = self.serve(&ready, signals)? {
-                break exit;
-            }
-        };
-        self.drain();
+        let exit = self.serve(signals);
+        // What is ready for ever from now on would keep those awake who serve after this.
         self.door.poll.remove(signals);
-        Ok(exit)
+        if let Some(pidfd) = self.init.pidfd() {
+            self.door.poll.remove(pidfd);
+        }
+        self.terminals.end(&self.door.poll);
+        self.unsupervise();
+        for client in self.changes.end() {
+            self.door.clients.close(client, &self.door.poll);
+        }
+        exit
     }
 
-    fn serve(&mut self, ready: &[Ready], signals: &SignalFd) -> Result<Option<Exit>> {
-        for one in ready {
-            if let Flow::Ended(exit) = self.on(one, signals)? {
-                return Ok(Some(exit));
+    fn serve(&mut self, signals: &SignalFd) -> Result<Exit> {
+        loop {
+            self.terminals.watch(&self.door.poll);
+            self.watch_supervision();
+            let ready = self.door.poll.wait(self.deadline())?;
+            for one in ready {
+                if let Flow::Ended(exit) = self.on(&one, signals)? {
+                    return Ok(exit);
+                }
             }
+            self.on_time();
         }
-        Ok(None)
+    }
+
+    /// When the loop has something to do although nothing is ready; mostly never.
+    fn deadline(&self) -> Option<Instant> {
+        let proxy = self.answers.proxy.as_ref().and_then(Proxy::deadline);
+        let all = [self.door.clients.deadline(), self.terminals.deadline(), self.changes.deadline(), proxy];
+        all.into_iter().flatten().min()
+    }
+
+    fn on_time(&mut self) {
+        let now = Instant::now();
+        if self.deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        self.door.resume();
+        self.terminals.on_time();
+        self.look_after_changes();
+        self.on_decider();
     }
 
     fn on(&mut self, ready: &Ready, signals: &SignalFd) -> Result<Flow> {
         match ready.token {
             Token::Signal => return self.on_signal(signals),
             Token::Init => return self.has_ended(),
-            Token::Accept => self.door.clients.accept(self.door.listener.as_fd(), &self.door.poll),
-            Token::Client(number) => self.on_client(number, ready),
-            Token::Console => self.on_console(ready),
-            Token::Peer => {
-                let peer = self.terminals.peer().map(AsFd::as_fd);
-                if ready.hung_up
-                    && !ready.readable
-                    && let Some(peer) = peer
-                {
-                    self.door.poll.remove(peer);
+            Token::Accept => {
+                for gone in self.door.accept() {
+                    self.forget(gone);
                 }
-                self.terminals.typed();
             }
-            Token::Proxy => {
-                self.terminals.typed_by_client();
-            }
+            Token::Client(number) => self.on_client(number, ready),
+            Token::Console => self.terminals.on_console(&self.door.poll, ready.hung_up),
+            Token::Peer => self.terminals.on_peer(),
+            Token::Proxy => self.terminals.on_proxy(),
+            Token::Freezer(_) => self.look_after_changes(),
+            Token::Listener(number) => self.on_listener(number, ready),
+            Token::Decider => self.on_decider(),
         }
         Ok(Flow::Go)
-    }
-
-    fn on_console(&mut self, ready: &Ready) {
-        if !self.terminals.output() && ready.hung_up {
-            // Every process of the container has closed its console. There is no event for its being opened
-            // again, so the descriptor must not be waited on: it would be ready for ever.
-            if let Some(console) = self.terminals.console() {
-                self.door.poll.remove(console);
-            }
-        }
     }
 
     fn on_signal(&mut self, signals: &SignalFd) -> Result<Flow> {
@@ -299,51 +270,31 @@ impl Monitor<'_> {
         Ok(self.init.try_wait()?.map_or(Flow::Go, Flow::Ended))
     }
 
-    fn on_client(&mut self, number: u32, ready: &Ready) {
-        if ready.writable && !ready.readable {
-            if !self.door.clients.write(number, &self.door.poll) {
-                self.forget(number);
-            }
-            return;
-        }
-        match self.door.clients.read(number, &self.door.poll) {
+    fn on_client(&mut self, number: ClientId, ready: &Ready) {
+        match self.door.on_client(number, ready) {
             Incoming::Nothing => {}
-            Incoming::Gone => {
-                self.door.clients.close(number);
-                self.forget(number);
-            }
-            Incoming::Request(request) => self.on_request(number, &request),
+            Incoming::Gone => self.forget(number),
+            Incoming::Request(request, fd) => self.on_request(number, &request, fd),
         }
     }
 
     /// A client has gone: what it held is free, what it waited for is not told.
-    fn forget(&mut self, number: u32) {
+    fn forget(&mut self, number: ClientId) {
         self.terminals.free(number);
-        self.door.waiters.retain(|(client, _)| *client != number);
-    }
-
-    /// After init's end: what is still in the console goes where it belongs.
-    fn drain(&mut self) {
-        if let Some(console) = self.terminals.console()
-            && rustix::io::ioctl_fionbio(console, true).is_err()
-        {
-            return;
-        }
-        while self.terminals.output() {
-            let Some(console) = self.terminals.console() else { return };
-            let mut fds = [rustix::event::PollFd::new(console, rustix::event::PollFlags::IN)];
-            let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
-            if !matches!(rustix::event::poll(&mut fds, Some(&now)), Ok(n) if n > 0) {
-                return;
-            }
-        }
+        self.changes.forget(number);
+        self.door.forget(number);
     }
 }
 
-/// Kills init and takes what it leaves.
-pub fn kill(init: &Child) {
+/// Kills init and takes what it leaves; others are served meanwhile.
+pub fn kill(init: &Child, meanwhile: &mut dyn crate::meanwhile::Meanwhile) {
     // It may have ended by itself meanwhile; reaping is what matters.
     init.signal(9).ok();
+    if let Some(pidfd) = init.pidfd()
+        && let Err(e) = meanwhile.until_ready(&[pidfd])
+    {
+        log::warn!("poll: {e}");
+    }
     if let Err(e) = init.wait() {
         log::warn!("{e}");
     }

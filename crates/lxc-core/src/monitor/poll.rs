@@ -1,7 +1,8 @@
 //! Waiting for many descriptors at once: epoll with typed tokens.
 
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll;
 use rustix::io::Errno;
@@ -18,13 +19,19 @@ pub enum Token {
     /// A new connection on the command socket.
     Accept,
     /// A connection, by its number.
-    Client(u32),
+    Client(u64),
     /// Output on the container's console.
     Console,
     /// Input from the terminal of whoever started the container.
     Peer,
     /// Input from the client that holds the console.
     Proxy,
+    /// A change of the freezer that somebody waits for, by its number.
+    Freezer(u64),
+    /// A system call that asks, by the number of its listener.
+    Listener(u64),
+    /// The program that decides about system calls.
+    Decider,
 }
 
 impl Token {
@@ -36,7 +43,10 @@ impl Token {
             Token::Console => 3,
             Token::Peer => 4,
             Token::Proxy => 5,
-            Token::Client(number) => u64::from(number) << 8 | 6,
+            Token::Client(number) => number << 8 | 6,
+            Token::Freezer(number) => number << 8 | 7,
+            Token::Listener(number) => number << 8 | 8,
+            Token::Decider => 9,
         }
     }
 
@@ -48,7 +58,10 @@ impl Token {
             3 => Token::Console,
             4 => Token::Peer,
             5 => Token::Proxy,
-            _ => Token::Client(u32::try_from(raw >> 8).unwrap_or(u32::MAX)),
+            7 => Token::Freezer(raw >> 8),
+            8 => Token::Listener(raw >> 8),
+            9 => Token::Decider,
+            _ => Token::Client(raw >> 8),
         }
     }
 }
@@ -77,6 +90,12 @@ pub enum Interest {
     Read,
     /// Room to write; what comes in waits meanwhile.
     Write,
+    /// Both.
+    Both,
+    /// Neither; only the end is told.
+    Nothing,
+    /// A control file has changed.
+    Change,
 }
 
 impl Interest {
@@ -84,6 +103,9 @@ impl Interest {
         match self {
             Interest::Read => epoll::EventFlags::IN,
             Interest::Write => epoll::EventFlags::OUT,
+            Interest::Both => epoll::EventFlags::IN | epoll::EventFlags::OUT,
+            Interest::Nothing => epoll::EventFlags::empty(),
+            Interest::Change => epoll::EventFlags::PRI,
         }
     }
 }
@@ -104,8 +126,16 @@ impl Poll {
     /// # Errors
     /// That of epoll_ctl(2).
     pub fn add(&self, fd: impl AsFd, token: Token) -> Result<()> {
+        self.add_for(fd, token, Interest::Read)
+    }
+
+    /// Adds a descriptor.
+    ///
+    /// # Errors
+    /// That of epoll_ctl(2).
+    pub fn add_for(&self, fd: impl AsFd, token: Token, interest: Interest) -> Result<()> {
         let data = epoll::EventData::new_u64(token.encode());
-        epoll::add(&self.0, fd, data, epoll::EventFlags::IN).op("epoll_ctl", format!("{token:?}"))
+        epoll::add(&self.0, fd, data, interest.flags()).op("epoll_ctl", format!("{token:?}"))
     }
 
     /// Changes what a descriptor is waited for.
@@ -123,14 +153,14 @@ impl Poll {
         epoll::delete(&self.0, fd).ok();
     }
 
-    /// Waits until something is ready.
+    /// Waits until something is ready, or until `end`; without an end nothing else wakes the caller.
     ///
     /// # Errors
     /// That of epoll_wait(2).
-    pub fn wait(&self) -> Result<Vec<Ready>> {
+    pub fn wait(&self, end: Option<Instant>) -> Result<Vec<Ready>> {
         let mut space = [MaybeUninit::<epoll::Event>::uninit(); BATCH];
         let events = loop {
-            match epoll::wait(&self.0, &mut space, None) {
+            match epoll::wait(&self.0, &mut space, until(end).as_ref()) {
                 Err(Errno::INTR) => {}
                 other => break other.op("epoll_wait", "")?.0,
             }
@@ -140,15 +170,30 @@ impl Poll {
             .map(|event| {
                 let flags = event.flags;
                 let gone = epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+                let some = epoll::EventFlags::IN | epoll::EventFlags::PRI;
                 Ready {
                     token: Token::decode(event.data.u64()),
-                    readable: flags.intersects(epoll::EventFlags::IN | gone),
+                    readable: flags.intersects(some | gone),
                     writable: flags.intersects(epoll::EventFlags::OUT | gone),
                     hung_up: flags.intersects(gone),
                 }
             })
             .collect())
     }
+}
+
+impl AsFd for Poll {
+    /// Readable when something is ready.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The time that is left, a little more rather than less: who wakes too early has to wait again.
+pub fn until(end: Option<Instant>) -> Option<rustix::event::Timespec> {
+    let left = end?.saturating_duration_since(Instant::now());
+    let left = if left.is_zero() { left } else { left + Duration::from_millis(1) };
+    left.try_into().ok()
 }
 
 #[cfg(test)]
@@ -165,6 +210,9 @@ mod tests {
             Token::Peer,
             Token::Proxy,
             Token::Client(7),
+            Token::Freezer(1 << 40),
+            Token::Listener(3),
+            Token::Decider,
         ] {
             assert_eq!(Token::decode(token.encode()), token);
         }

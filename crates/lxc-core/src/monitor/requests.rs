@@ -1,28 +1,26 @@
 //! One answer a request.
 
-use std::os::fd::AsFd;
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use lxc_host::cgroup::freezer::Target;
 use lxc_host::cgroup::spec::Verdict;
 use lxc_host::cgroup::{self, Layout, PayloadLease};
+use lxc_host::seccomp::notify::Proxy;
 use lxc_types::State;
 
-use super::{Monitor, Then, Token};
+use super::{ClientId, Monitor, Then};
 use crate::command::wire::{self, Reply, Request, Which};
 
-/// The answer to a client that registered for states: the number after the last state.
-const REGISTERED: i32 = 8;
-
 impl Monitor<'_> {
-    pub(super) fn on_request(&mut self, number: u32, request: &Request) {
+    pub(super) fn on_request(&mut self, number: ClientId, request: &Request, fd: Option<OwnedFd>) {
+        if self.door.on_request(number, request) {
+            return;
+        }
         let reply = match request {
             Request::Stop => return self.stop(number),
-            Request::TerminalWinch => return self.door.clients.close(number),
-            Request::AddStateClient(flags) => return self.add_waiter(number, *flags),
             Request::GetTtyFd(tty) => return self.hand_out_tty(number, *tty),
-            Request::GetState => Reply::number(self.door.state.number()),
             Request::GetInitPid => Reply::number(self.init.pid().as_raw_nonzero().get()),
             Request::GetCloneFlags => {
                 Reply::number(i32::from_ne_bytes(low_word(self.answers.clone_flags).to_ne_bytes()))
@@ -31,8 +29,6 @@ impl Monitor<'_> {
                 Ok(value) if !value.is_empty() => Reply::text(&value),
                 _ => Reply { ret: -1, ..Reply::default() },
             },
-            Request::GetName => Reply::text(&self.answers.name),
-            Request::GetLxcpath => Reply::text(&self.answers.lxcpath.to_string_lossy()),
             Request::ConsoleLog(log) => self.console_log(log),
             Request::ServeStateClients(state) => match State::try_from(*state) {
                 Ok(state) => {
@@ -41,69 +37,55 @@ impl Monitor<'_> {
                 }
                 Err(_) => Reply::errno(Errno::INVAL),
             },
-            Request::SeccompNotifyAddListener => Reply::errno(Errno::INVAL),
+            Request::SeccompNotifyAddListener => self.add_listener(fd),
             Request::GetInitPidfd => one_fd(self.init.pidfd()),
             Request::GetDevptsFd => one_fd(self.answers.devpts.as_ref().map(std::os::fd::AsFd::as_fd)),
             Request::GetSeccompNotifyFd => {
-                one_fd(self.answers.seccomp.as_ref().map(std::os::fd::AsFd::as_fd))
+                let with_proxy = self.answers.proxy.as_ref().and_then(Proxy::first);
+                one_fd(with_proxy.or(self.answers.seccomp.as_ref().map(AsFd::as_fd)))
             }
             // There is none: a plain user's container runs in the scope in which it was started.
             Request::GetSystemdScope => Reply::errno(Errno::INVAL),
-            Request::GetCgroup(..)
-            | Request::GetCgroupFd(..)
-            | Request::GetCgroup2Fd(_)
-            | Request::GetCgroupCtx(_)
-            | Request::AddBpfDeviceCgroup(_)
-            | Request::Freeze(_)
-            | Request::Unfreeze(_) => match self.about_cgroups(request) {
+            Request::Freeze(timeout) if self.is_unified() => {
+                return self.change_freezer(number, Target::Frozen, *timeout);
+            }
+            Request::Unfreeze(timeout) if self.is_unified() => {
+                return self.change_freezer(number, Target::Running, *timeout);
+            }
+            Request::Freeze(_) | Request::Unfreeze(_) => Reply::errno(Errno::NOENT),
+            _ => match self.about_cgroups(request) {
                 Some(reply) => reply,
-                None => return self.door.clients.close(number),
+                None => return self.door.clients.close(number, &self.door.poll),
             },
         };
-        self.door.clients.answer(number, reply, Then::Close, &self.door.poll);
+        self.door.answer(number, reply);
+    }
+
+    fn is_unified(&self) -> bool {
+        self.cgroup.as_deref().is_some_and(|c| c.layout() == Layout::Unified)
     }
 
     /// Kills, thaws, and answers nothing: the client reads the end of the stream when all is over.
-    fn stop(&mut self, number: u32) {
+    fn stop(&mut self, number: ClientId) {
         if let Err(e) = self.init.signal(self.answers.stop_signal) {
-            return self.door.clients.answer(number, Reply::errno(e.errno()), Then::Close, &self.door.poll);
+            return self.door.answer(number, Reply::errno(e.errno()));
         }
-        if (self.door.state == State::Frozen || self.door.state == State::Freezing)
-            && let Some(dir) = self.cgroup.as_deref().and_then(PayloadLease::freezer)
+        // Whoever froze it may not have told.
+        if let Some(dir) = self.cgroup.as_deref().and_then(PayloadLease::freezer)
             && let Err(e) = lxc_host::cgroup::freezer::begin_thaw(dir)
         {
-            log::warn!("{e}");
+            log::debug!("{e}");
         }
         self.door.clients.hold(number);
     }
 
-    fn add_waiter(&mut self, number: u32, flags: [i32; 8]) {
-        let state = self.door.state.number();
-        let current = usize::try_from(state).ok().and_then(|at| flags.get(at));
-        if current == Some(&1) {
-            let reply = Reply { ret: state, data: wire::data_of(state), ..Reply::default() };
-            return self.door.clients.answer(number, reply, Then::Close, &self.door.poll);
-        }
-        self.door.waiters.push((number, flags));
-        let reply = Reply { ret: REGISTERED, data: wire::data_of(REGISTERED), ..Reply::default() };
-        self.door.clients.answer(number, reply, Then::Keep, &self.door.poll);
-    }
-
-    fn hand_out_tty(&mut self, number: u32, tty: i32) {
+    fn hand_out_tty(&mut self, number: ClientId, tty: i32) {
         let reply = match self.terminals.hand_out(tty, number) {
             Ok((fd, tty)) => Reply { data: wire::data_of(tty), fds: vec![fd], ..Reply::default() },
             Err(_) => {
-                let refused = Reply::errno(Errno::BADF);
-                return self.door.clients.answer(number, refused, Then::Close, &self.door.poll);
+                return self.door.answer(number, Reply::errno(Errno::BADF));
             }
         };
-        if tty == 0
-            && let Some(proxy) = self.terminals.proxy()
-            && self.door.poll.add(proxy, Token::Proxy).is_err()
-        {
-            self.terminals.free(number);
-            return self.door.clients.close(number);
-        }
         self.door.clients.answer(number, reply, Then::Keep, &self.door.poll);
     }
 
@@ -131,54 +113,28 @@ impl Monitor<'_> {
             Request::GetCgroup(which, controller) => {
                 Reply::text(&own.path(controller.as_deref(), of(*which))?.to_string_lossy())
             }
-            Request::GetCgroupFd(which, controller) => match own.dir(Some(controller), of(*which)) {
+            Request::GetCgroupFd(which, controller, size) => match own.dir(Some(controller), of(*which)) {
                 Some(dir) => {
                     let mut reply = one_fd(Some(dir.as_fd()));
-                    reply.payload = wire::encode_cgroup_fd(code, controller).to_vec();
+                    let v2 = dir.is_v2().unwrap_or(unified);
+                    let kind = if v2 { wire::CGROUP_V2 } else { wire::CGROUP_V1 };
+                    reply.payload = wire::encode_cgroup_fd(code, kind, controller).to_vec();
+                    reply.payload.truncate(*size);
                     reply
                 }
                 None => Reply::errno(Errno::NOENT),
             },
             Request::GetCgroup2Fd(which) if unified => one_fd(own.dir(None, of(*which)).map(AsFd::as_fd)),
             Request::GetCgroup2Fd(_) => Reply::errno(Errno::INVAL),
-            Request::GetCgroupCtx(size) => {
+            Request::GetCgroupCtx(theirs) => {
                 let fds = own.process_fds().take(wire::MAX_CGROUP_FDS);
                 let fds: Vec<_> = fds.filter_map(|fd| fd.try_clone_to_owned().ok()).collect();
-                Reply { payload: wire::encode_cgroup_ctx(code, fds.len(), *size), fds, ..Reply::default() }
+                Reply { payload: wire::encode_cgroup_ctx(code, fds.len(), theirs), fds, ..Reply::default() }
             }
             Request::AddBpfDeviceCgroup(rule) => change_devices(own, rule),
-            Request::Freeze(_) | Request::Unfreeze(_) if !unified => Reply::errno(Errno::NOENT),
-            Request::Freeze(timeout) => {
-                let done = own.freeze(seconds(*timeout));
-                self.froze(done, State::Frozen)
-            }
-            Request::Unfreeze(timeout) => {
-                let done = own.thaw(seconds(*timeout));
-                self.froze(done, State::Thawed)
-            }
             _ => return None,
         })
     }
-
-    fn froze(&mut self, done: Result<(), lxc_host::cgroup::Error>, state: State) -> Reply {
-        match done {
-            Ok(()) => {
-                self.door.enter(state);
-                Reply::default()
-            }
-            Err(e) => {
-                log::warn!("{e}");
-                Reply::errno(Errno::TIMEDOUT)
-            }
-        }
-    }
-}
-
-/// The longest that the monitor itself waits for the freezer: it answers nobody meanwhile.
-const LONGEST: Duration = Duration::from_secs(2);
-
-fn seconds(timeout: i32) -> Option<Duration> {
-    Some(u64::try_from(timeout).map_or(LONGEST, Duration::from_secs).min(LONGEST))
 }
 
 fn of(which: Which) -> cgroup::Which {

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use lxc_config::Config;
-use lxc_config::config::{Capabilities, SessionKeyring};
+use lxc_config::config::{Capabilities, ProxyAddress, SessionKeyring};
 use lxc_host::keyring::KeyringSpec;
 use lxc_host::lsm::{self, GeneratedSpec, Incomplete, LabelSpec, Lsm, Privilege, Profile};
+use lxc_host::seccomp::notify::{Address, ProxySpec};
 use lxc_host::seccomp::{self, Nesting, Program};
 use lxc_sys::caps::CapsSpec;
 use lxc_types::Name;
@@ -23,6 +24,8 @@ pub struct SecurityPlan {
     pub last_cap: u32,
     /// The seccomp program.
     pub seccomp: Option<Program>,
+    /// Who decides about the system calls that ask.
+    pub proxy: Option<ProxySpec>,
     /// The label.
     pub label: LabelSpec,
     /// The session keyring.
@@ -69,6 +72,7 @@ pub fn plan(
         caps: caps(&config.caps),
         last_cap: facts.last_cap,
         seccomp: seccomp(config, &facts.status)?,
+        proxy: proxy(config),
         label: label(config, namespaces, lxcpath, name),
         keyring: keyring(config, &facts.lsm),
         no_new_privs: config.lsm.no_new_privs,
@@ -117,6 +121,15 @@ pub fn seccomp(config: &Config, status: &[u8]) -> Result<Option<Program>, PlanEr
         );
     }
     Ok(Some(compiled.program))
+}
+
+fn proxy(config: &Config) -> Option<ProxySpec> {
+    let notify = &config.seccomp.notify;
+    let address = match &notify.proxy.as_ref()?.value {
+        ProxyAddress::Path(path) => Address::Path(path.into()),
+        ProxyAddress::Abstract(name) => Address::Abstract(name.clone().into_bytes()),
+    };
+    Some(ProxySpec { address, cookie: notify.cookie.clone().map(String::into_bytes) })
 }
 
 /// Where apparmor_parser keeps compiled profiles, as upstream's build has it.

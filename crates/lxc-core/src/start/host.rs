@@ -26,6 +26,7 @@ use crate::dirs::Dirs;
 use crate::facts::Facts;
 use crate::fault;
 use crate::hooks::{self, Call, Env};
+use crate::meanwhile::Meanwhile;
 use crate::plan::StartPlan;
 use crate::plan::net::{LinkPlan, Script};
 use crate::supervise::Mode;
@@ -58,9 +59,15 @@ pub struct Running {
 ///
 /// # Errors
 /// The first failure, of the monitor or of the guest.
-pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> Result<Running, StartError> {
+pub fn launch(
+    plan: &StartPlan,
+    starter: &Starter<'_>,
+    leases: &mut Leases,
+    meanwhile: &mut dyn Meanwhile,
+) -> Result<Running, StartError> {
     fault::at("plan").stage("plan")?;
-    hooks::run(&plan.hooks.list, HookKind::PreStart, &plan.hooks.context, &plan.hooks.env, &[])
+    let told = (&plan.hooks.env, &[][..]);
+    hooks::run_while(&plan.hooks.list, HookKind::PreStart, &plan.hooks.context, told, meanwhile)
         .stage("hooks")?;
     fault::at("pre-start").stage("hooks")?;
     leases.rootfs = Some(rootfs::host::Lease::take(&plan.mounts.rootfs).stage("rootfs")?);
@@ -98,6 +105,7 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
     let (init, birth) = match make_guest(plan, leases, network.is_some())? {
         (Cloned::Guest(proof), _) => {
             drop((monitor_end, network));
+            meanwhile.in_child();
             // In the child: what the monitor holds is not the guest's to give back.
             std::mem::forget(std::mem::take(leases));
             guest::run(&proof, guest_end, cradle)
@@ -107,13 +115,17 @@ pub fn launch(plan: &StartPlan, starter: &Starter<'_>, leases: &mut Leases) -> R
     drop((guest_end, cradle));
     let walk = Walk { plan, starter, links: &links, init: &init, birth, complete, network };
     let ear = monitor_end.ear()?;
-    match walk.stages(monitor_end, leases) {
+    match walk.stages(monitor_end, leases, meanwhile) {
         Ok((mut fds, namespaces, env)) => {
             fds.console = fds.console.or(console);
             Ok(Running { init, fds, namespaces, env })
         }
         Err(e) => {
             init.signal(9).ok();
+            if let Some(pidfd) = init.pidfd() {
+                // Waiting in vain is left to the next call.
+                meanwhile.until_ready(&[pidfd]).ok();
+            }
             let exit = init.wait();
             // When the guest fails, what the monitor does for it fails too: the guest knows the cause.
             Err(match (e, exit, ear.last_words()) {
@@ -213,6 +225,7 @@ impl Walk<'_> {
         mut self,
         link: link::Link<link::MonitorEnd, link::Identity>,
         leases: &mut Leases,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<Walked, StartError> {
         let plan = self.plan;
         let proc = Procfs::mounted().stage("identity")?;
@@ -223,8 +236,11 @@ impl Walk<'_> {
             idmap::host::write(&proc, self.init.pid(), maps).stage("identity")?;
         }
         fault::at("identity").stage("identity")?;
+        if let Some(network) = &self.network {
+            network.until_ready(meanwhile)?;
+        }
         let network = self.network.as_ref().map(Ordered::namespace).transpose()?;
-        let ((), link) = link.step(network)?;
+        let ((), link) = link.begin(network)?.finish_while(meanwhile)?;
 
         let userns = self.user_namespace().stage("rootfs")?;
         let root = self.idmapped_root(userns.as_ref()).stage("rootfs")?;
@@ -235,12 +251,12 @@ impl Walk<'_> {
         let mut env = plan.hooks.env.clone();
         env.set("LXC_PID", self.init.pid().as_raw_nonzero().to_string());
         let namespaces = self.hold_namespaces();
-        self.make_links(leases, &env)?;
+        self.make_links(leases, &env, meanwhile)?;
         fault::at("network").stage("network")?;
         limits::apply(self.init.pid(), &plan.limits).stage("limits")?;
         limits::write_files(&proc, self.init.pid(), &plan.proc_files).stage("limits")?;
         fault::at("limits").stage("limits")?;
-        let (requests, link) = pending.finish()?;
+        let (requests, link) = pending.finish_while(meanwhile)?;
 
         let userns = userns.as_ref().map(AsFd::as_fd);
         let mounts = rootfs::host::idmapped(requests.0, &plan.mounts.entries, userns).stage("mounts")?;
@@ -253,7 +269,7 @@ impl Walk<'_> {
         if let Some(payload) = &mut leases.payload {
             payload.prepare_devices().stage("devices")?;
         }
-        let (fds, link) = pending.finish()?;
+        let (fds, link) = pending.finish_while(meanwhile)?;
 
         fault::at("terminals").stage("terminals")?;
         if let Some(payload) = &mut leases.payload {
@@ -261,9 +277,11 @@ impl Walk<'_> {
             warn(payload.take_warnings());
         }
         fault::at("devices").stage("devices")?;
-        hooks::run(&plan.hooks.list, HookKind::StartHost, &plan.hooks.context, &env, &[]).stage("hooks")?;
+        let told = (&env, &[][..]);
+        hooks::run_while(&plan.hooks.list, HookKind::StartHost, &plan.hooks.context, told, meanwhile)
+            .stage("hooks")?;
         fault::at("start-host").stage("hooks")?;
-        link.begin(())?.wait_exec()?;
+        link.begin(())?.wait_exec(meanwhile)?;
         // A guest that is killed before it executes ends the link too.
         if let Some(process::Exit::Killed(SIGKILL)) = self.init.peek() {
             return Err(StartError::Died { how: String::new() });
@@ -333,15 +351,21 @@ impl Walk<'_> {
         own.filter_map(|(_, name)| Some((name, ns::open_of(self.init.pid(), name).ok()?))).collect()
     }
 
-    fn make_links(&mut self, leases: &mut Leases, env: &Env) -> Result<(), StartError> {
+    fn make_links(
+        &mut self,
+        leases: &mut Leases,
+        env: &Env,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> Result<(), StartError> {
         let plan = self.plan;
         if !plan.namespaces.own().contains(NsFlags::NET) || self.links.is_empty() {
             return Ok(());
         }
         if let Some(network) = self.network.take() {
+            network.until_ready(meanwhile)?;
             // All or none are made by the starter; only the last can have a script.
             for (at, (link, lease)) in plan.net.iter().zip(network.links()?).enumerate() {
-                let ran = run_script(plan, link, &lease, link.up.as_ref(), "up", env);
+                let ran = run_script(plan, (link, &lease), link.up.as_ref(), "up", env, meanwhile);
                 leases.net.push((at, lease));
                 ran.stage("network")?;
             }
@@ -351,7 +375,7 @@ impl Walk<'_> {
         let mut sock = Netlink::route().stage("network")?;
         for (at, link) in plan.net.iter().enumerate() {
             let lease = net::host::create(self.links, at, guest.as_fd(), &mut sock).stage("network")?;
-            let ran = run_script(plan, link, &lease, link.up.as_ref(), "up", env);
+            let ran = run_script(plan, (link, &lease), link.up.as_ref(), "up", env, meanwhile);
             leases.net.push((at, lease));
             ran.stage("network")?;
         }
@@ -365,11 +389,11 @@ impl Walk<'_> {
 /// What hooks fail with.
 pub fn run_script(
     plan: &StartPlan,
-    link: &LinkPlan,
-    lease: &net::Lease,
+    (link, lease): (&LinkPlan, &net::Lease),
     script: Option<&Script>,
     kind: &'static str,
     env: &Env,
+    meanwhile: &mut dyn Meanwhile,
 ) -> Result<(), hooks::HookError> {
     let Some(script) = script else { return Ok(()) };
     let told = net::script::call(&link.spec, lease);
@@ -380,7 +404,7 @@ pub fn run_script(
         }
     }
     let call = Call { section: "net", kind, more: &told.arguments };
-    hooks::run_script(&script.what, &script.command, &call, &plan.hooks.context, &env)
+    hooks::run_script(&script.what, &script.command, &call, (&plan.hooks.context, &env), meanwhile)
 }
 
 /// A cookie of the container's own: no thread of it shares a core with another's.

@@ -13,6 +13,8 @@ use rustix::net::RecvFlags;
 
 use lxc_sys::{Error as SysError, socket};
 
+use crate::meanwhile::Meanwhile;
+
 /// A failure in the guest, on its way to the monitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -373,12 +375,30 @@ impl<S: Stage> Pending<S> {
     }
 }
 
+impl<S: Stage> Pending<S> {
+    /// As [`Pending::finish`], and others are served meanwhile: hooks of the guest may take long.
+    ///
+    /// # Errors
+    /// As [`Pending::finish`].
+    pub fn finish_while(self, meanwhile: &mut dyn Meanwhile) -> Result<Step<S>, LinkError> {
+        self.until_ready(meanwhile)?;
+        self.finish()
+    }
+
+    fn until_ready(&self, meanwhile: &mut dyn Meanwhile) -> Result<(), LinkError> {
+        use lxc_sys::Op;
+        meanwhile.until_ready(&[self.sock.as_fd()]).op("poll", "link")?;
+        Ok(())
+    }
+}
+
 impl Pending<Commit> {
     /// Waits until the guest's program runs.
     ///
     /// # Errors
     /// The guest's report, or a failure of the link.
-    pub fn wait_exec(self) -> Result<(), LinkError> {
+    pub fn wait_exec(self, meanwhile: &mut dyn Meanwhile) -> Result<(), LinkError> {
+        self.until_ready(meanwhile)?;
         match receive(self.sock.as_fd()) {
             Err(LinkError::Gone) => Ok(()),
             Err(e) => Err(e),

@@ -9,12 +9,13 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use lxc_host::net::{self, LinkSpec, Netlink};
 use lxc_sys::ns::{self, NsFlags};
-use lxc_sys::{Error as SysError, socket};
+use lxc_sys::{Error as SysError, Op, socket};
 
 use super::link::{self, LinkError, Parcel};
 use super::messages::take_list;
 use super::{Cause, InStage, StartError};
 use crate::fault;
+use crate::meanwhile::Meanwhile;
 use crate::plan::StartPlan;
 
 /// The starter's end.
@@ -99,6 +100,14 @@ pub fn resolved(plan: &StartPlan) -> Result<Vec<LinkSpec>, Cause> {
 }
 
 impl Ordered {
+    /// Waits until the starter has something to say, and serves others meanwhile.
+    ///
+    /// # Errors
+    /// That of poll(2).
+    pub fn until_ready(&self, meanwhile: &mut dyn Meanwhile) -> Result<(), StartError> {
+        meanwhile.until_ready(&[self.0.as_fd()]).map(drop).op("poll", "network").stage("network")
+    }
+
     /// Waits for the network namespace.
     ///
     /// # Errors

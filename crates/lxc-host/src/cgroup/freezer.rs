@@ -2,7 +2,7 @@
 //!
 //! Works on any open limit group: the monitor's own, or one that a tool got from a monitor.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use lxc_sys::Op;
@@ -46,10 +46,58 @@ pub fn begin_thaw(dir: &Dir) -> Result<(), Error> {
     begin(dir, Target::Running).map(drop)
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Target {
+/// What a group is to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// No process of it runs.
     Frozen,
+    /// All run that can.
     Running,
+}
+
+/// A change of a v2 group that was begun. Its descriptor has an exceptional condition (`POLLPRI`) when it is time
+/// to look again.
+#[derive(Debug)]
+pub struct Pending {
+    events: OwnedFd,
+    name: std::path::PathBuf,
+    target: Target,
+}
+
+impl Pending {
+    /// Begins to freeze or to thaw a v2 group, without waiting.
+    ///
+    /// # Errors
+    /// The group is none of v2.
+    pub fn begin(dir: &Dir, target: Target) -> Result<Self, Error> {
+        let pending = Self::watch(dir, target)?;
+        dir.write("cgroup.freeze", target.v2().0)?;
+        Ok(pending)
+    }
+
+    fn watch(dir: &Dir, target: Target) -> Result<Self, Error> {
+        let name = dir.path().join("cgroup.events");
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let events = rustix::fs::openat(dir, "cgroup.events", flags, Mode::empty()).op("open", &name)?;
+        Ok(Pending { events, name, target })
+    }
+
+    /// Whether all processes are as they should be.
+    ///
+    /// # Errors
+    /// The group is gone.
+    pub fn is_done(&self) -> Result<bool, Error> {
+        let mut text = [0u8; 256];
+        let size = rustix::io::pread(&self.events, &mut text, 0).op("read", &self.name)?;
+        let text = text.get(..size).unwrap_or_default();
+        Ok(text.split(|&b| b == b'\n').any(|line| line == self.target.v2().1))
+    }
+}
+
+impl AsFd for Pending {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
 }
 
 impl Target {
@@ -111,14 +159,9 @@ fn wait_v1(dir: &Dir, target: Target, end: Option<Instant>, late: impl Fn() -> E
 }
 
 fn wait_v2(dir: &Dir, target: Target, end: Option<Instant>, late: impl Fn() -> Error) -> Result<(), Error> {
-    let name = dir.path().join("cgroup.events");
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let events: OwnedFd = rustix::fs::openat(dir, "cgroup.events", flags, Mode::empty()).op("open", &name)?;
+    let pending = Pending::watch(dir, target)?;
     loop {
-        let mut text = [0u8; 256];
-        let size = rustix::io::pread(&events, &mut text, 0).op("read", &name)?;
-        let text = text.get(..size).unwrap_or_default();
-        if text.split(|&b| b == b'\n').any(|line| line == target.v2().1) {
+        if pending.is_done()? {
             return Ok(());
         }
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
@@ -127,9 +170,11 @@ fn wait_v2(dir: &Dir, target: Target, end: Option<Instant>, late: impl Fn() -> E
         }
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         // The kernel wakes us when the file has changed since it was read.
-        match rustix::event::poll(&mut [PollFd::new(&events, PollFlags::PRI)], left.as_ref()) {
+        match rustix::event::poll(&mut [PollFd::new(&pending, PollFlags::PRI)], left.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(lxc_sys::Error::new("poll", name.display().to_string(), errno).into()),
+            Err(errno) => {
+                return Err(lxc_sys::Error::new("poll", pending.name.display().to_string(), errno).into());
+            }
         }
     }
 }
