@@ -2,8 +2,10 @@
 //!
 //! Runs as the first process of the container, from a sealed copy in memory.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
+use std::io::Write;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,8 +15,48 @@ use rustix::process::Pid;
 use lxc_sys::clone::{Cloned, Request, clone};
 use lxc_sys::process::{self, Exit, SignalFd, SignalSet};
 use lxc_sys::{Error, Result};
+use lxc_types::LXC_VERSION;
+use lxc_types::getopt::{Item, Known, Reader, Value};
 
-const USAGE: &str = "Usage: init.lxc -n NAME [-q] [-P LXCPATH] -- COMMAND [ARGUMENT]...";
+const HELP: &str = "Usage: lxc-init --name=NAME -- COMMAND
+
+Run COMMAND as the only program of a container, and reap what is left to process 1
+
+Options :
+  -n, --name=NAME     The container's name
+  -q, --quiet         Print nothing
+  -P, --lxcpath=PATH  Where the containers are
+
+Common options :
+  -?, --help          Show this text
+      --usage         Show the options in short
+      --version       Show the version of LXC that this follows
+
+What the long form of an option takes, its letter takes, too.
+";
+
+/// In upstream's layout.
+const USAGE: &str = "Usage: lxc-init [-n|--name=NAME] [-h|--help] [--usage] [--version]
+\t\t[-q|--quiet] [-P|--lxcpath=LXCPATH]
+";
+
+/// The options. Those for a log are taken and do nothing: an older LXC gives them.
+const KNOWN: [Known<'static>; 8] = [
+    known("name", Some('n'), Value::Needed),
+    known("help", Some('h'), Value::None),
+    known("usage", None, Value::None),
+    known("version", None, Value::None),
+    known("quiet", Some('q'), Value::None),
+    known("lxcpath", Some('P'), Value::Needed),
+    known("", Some('o'), Value::Needed),
+    known("", Some('l'), Value::Needed),
+];
+
+const fn known(long: &'static str, short: Option<char>, value: Value) -> Known<'static> {
+    Known { long, short, value, yields: false }
+}
+
+const SIGHUP: i32 = 1;
 const SIGILL: i32 = 4;
 const SIGBUS: i32 = 7;
 const SIGKILL: i32 = 9;
@@ -22,108 +64,94 @@ const SIGSEGV: i32 = 11;
 const SIGTERM: i32 = 15;
 const SIGCHLD: i32 = 17;
 const SIGPWR: i32 = 30;
-/// `SI_USER`: sent by kill(2).
-const SI_USER: i32 = 0;
 
 /// What the command line asks for.
 enum Asked {
-    Run(Vec<CString>),
-    Show(String),
-    Help,
-    Wrong(String),
+    Run {
+        argv: Vec<CString>,
+        quiet: bool,
+    },
+    Version,
+    /// A text on standard error, and the exit code.
+    Say(String, u8),
 }
 
 fn main() -> ExitCode {
-    match arguments() {
-        Asked::Run(argv) => match run(&argv) {
+    match arguments(std::env::args_os().collect()) {
+        Asked::Run { argv, quiet } => match run(&argv, quiet) {
             Ok(status) => ExitCode::from(status),
-            Err(error) => say(&format!("lxc-init: {error}"), 1),
+            Err(error) => say(&format!("lxc-init: {error}\n"), 1),
         },
-        Asked::Show(text) => {
-            #[allow(clippy::print_stdout, reason = "it was asked for")]
-            {
-                println!("{text}");
-            }
-            ExitCode::SUCCESS
+        Asked::Version => {
+            let line = format!("{LXC_VERSION}\n");
+            ExitCode::from(u8::from(std::io::stdout().write_all(line.as_bytes()).is_err()))
         }
-        Asked::Help => say(USAGE, 0),
-        Asked::Wrong(text) => say(&format!("lxc-init: {text}"), 1),
+        Asked::Say(text, code) => say(&text, code),
     }
 }
 
 fn say(text: &str, code: u8) -> ExitCode {
-    #[allow(clippy::print_stderr, reason = "this program has no log")]
-    {
-        eprintln!("{text}");
-    }
+    // Nobody is left to be told when standard error is closed.
+    std::io::stderr().write_all(text.as_bytes()).ok();
     ExitCode::from(code)
 }
 
-fn arguments() -> Asked {
-    use lexopt::prelude::{Long, Short, Value};
-    let mut parser = lexopt::Parser::from_env();
-    let mut name = None;
-    let mut argv = Vec::new();
-    loop {
-        let next = match parser.next() {
-            Ok(Some(next)) => next,
-            Ok(None) => break,
-            Err(error) => return Asked::Wrong(error.to_string()),
-        };
-        let value = match next {
-            Short('n') | Long("name") => {
-                name = parser.value().ok();
-                continue;
+fn arguments(mut args: Vec<OsString>) -> Asked {
+    let program = if args.is_empty() { OsString::new() } else { args.remove(0) };
+    let (mut named, mut quiet, mut words) = (false, false, Vec::new());
+    for item in Reader::new(&KNOWN, args) {
+        match item {
+            Ok(Item::Operand(word)) => words.push(word),
+            Ok(Item::Dashes) => {}
+            Ok(Item::Option(at, _)) => match KNOWN[at].long {
+                "name" => named = true,
+                "quiet" => quiet = true,
+                "help" => return Asked::Say(HELP.to_owned(), 0),
+                "usage" => return Asked::Say(USAGE.to_owned(), 0),
+                "version" => return Asked::Version,
+                _ => {}
+            },
+            Err(said) => {
+                let said = String::from_utf8_lossy(&said).into_owned();
+                return Asked::Say(format!("{}: {said}\n{HELP}", program.display()), 1);
             }
-            Short('P' | 'o' | 'l') | Long("lxcpath" | "logfile" | "logpriority") => parser.value().err(),
-            Short('q') | Long("quiet") => None,
-            Short('h') | Long("help") | Long("usage") => return Asked::Help,
-            Short('?') => return Asked::Wrong(USAGE.to_owned()),
-            Long("version") => return Asked::Show(env!("CARGO_PKG_VERSION").to_owned()),
-            Value(word) => {
-                argv.push(word);
-                argv.extend(parser.raw_args().into_iter().flatten());
-                break;
-            }
-            other => return Asked::Wrong(other.unexpected().to_string()),
-        };
-        if let Some(error) = value {
-            return Asked::Wrong(error.to_string());
         }
     }
-    if name.is_none() {
-        return Asked::Wrong("missing container name, use --name option".to_owned());
+    if !named {
+        return Asked::Say("lxc-init: missing container name, use --name option\n".to_owned(), 1);
     }
-    if argv.is_empty() {
-        return Asked::Wrong("missing command".to_owned());
+    if words.is_empty() {
+        return Asked::Say("lxc-init: missing command\n".to_owned(), 1);
     }
-    let words = argv.into_iter().map(|w| process::c_string(std::os::unix::ffi::OsStringExt::into_vec(w)));
-    match words.collect::<Result<Vec<CString>>>() {
-        Ok(argv) => Asked::Run(argv),
-        Err(error) => Asked::Wrong(error.to_string()),
+    match words.into_iter().map(|w| process::c_string(w.into_vec())).collect::<Result<Vec<CString>>>() {
+        Ok(argv) => Asked::Run { argv, quiet },
+        Err(error) => Asked::Say(format!("lxc-init: {error}\n"), 1),
     }
 }
 
-fn run(argv: &[CString]) -> Result<u8> {
+fn run(argv: &[CString], quiet: bool) -> Result<u8> {
+    // What it was started with is no matter of an init's, nor of the command's; where the kernel cannot close
+    // them at once and there is no /proc, they stay.
+    process::close_inherited_from(3).ok();
     let taken = SignalSet::full().without(SIGILL).without(SIGBUS).without(SIGSEGV);
-    let before = process::set_signal_mask(&taken)?;
+    process::set_signal_mask(&taken)?;
     let signals = SignalFd::new(&taken)?;
     let command = match clone(&Request::default())?.0 {
         Cloned::Monitor(child) => child.pid(),
-        Cloned::Guest(_) => become_command(argv, &before),
+        Cloned::Guest(_) => become_command(argv, quiet),
     };
     settle_down();
     Reaper { command, signals, status: 1, stopping: false }.serve()
 }
 
 /// The command's process: a session of its own, on the console if there is one.
-fn become_command(argv: &[CString], mask: &SignalSet) -> ! {
+fn become_command(argv: &[CString], quiet: bool) -> ! {
     let not_found = 255;
     rustix::process::setsid().ok();
     // Only a terminal that is nobody's becomes the session's.
     rustix::process::ioctl_tiocsctty(rustix::stdio::stdin()).ok();
     process::default_signal_actions();
-    if process::set_signal_mask(mask).is_err() {
+    if process::set_signal_mask(&SignalSet::empty()).is_err() {
         process::leave(not_found);
     }
     let env: Vec<CString> = std::env::vars_os()
@@ -134,12 +162,16 @@ fn become_command(argv: &[CString], mask: &SignalSet) -> ! {
         .collect();
     let path = std::env::var("PATH").unwrap_or_else(|_| "/bin:/usr/bin".to_owned());
     let error = process::exec(argv, &env, &path);
-    say(&format!("lxc-init: {error}"), 1);
+    if !quiet {
+        say(&format!("lxc-init: {error}\n"), 1);
+    }
     process::leave(not_found)
 }
 
-/// What an init does without: its own name is no matter, nor are descriptors it was started with.
+/// Looks like an init, and complains on the console.
 fn settle_down() {
+    // Only looks: a kernel that refuses is none to fail on.
+    process::set_title(b"init").ok();
     rustix::thread::set_name(c"init").ok();
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
     if let Ok(console) = rustix::fs::open("/dev/console", flags, Mode::empty()) {
@@ -196,11 +228,9 @@ impl Reaper {
     }
 
     fn on(&mut self, taken: process::Taken) {
-        // The container's own processes do not command their init.
-        let from_inside = taken.code == SI_USER && taken.sender > 1;
         match taken.signal {
-            SIGCHLD => {}
-            _ if from_inside => {}
+            // A hangup is nothing to the command: it has a session of its own.
+            SIGCHLD | SIGHUP => {}
             SIGPWR | SIGTERM => {
                 if !self.stopping {
                     self.stopping = true;

@@ -6,16 +6,26 @@ use std::os::unix::ffi::OsStrExt;
 
 use lxc_core::unshare::{self, Mapped};
 use lxc_sys::{proc, users};
+use lxc_types::getopt::{Item, Known, Reader, Value};
 use lxc_types::{IdKind, IdMap};
 
-use crate::cli::getopt;
 use crate::output;
 use crate::report::{self, Failure};
 
 const PROGRAM: &str = "lxc-usernsexec";
 
-/// The letters, as getopt(3) takes them.
-const LETTERS: &str = "m:hsu:g:";
+/// The options.
+const KNOWN: [Known<'static>; 5] = [
+    letter('m', Value::Needed),
+    letter('h', Value::None),
+    letter('s', Value::None),
+    letter('u', Value::Needed),
+    letter('g', Value::Needed),
+];
+
+const fn letter(short: char, value: Value) -> Known<'static> {
+    Known { long: "", short: Some(short), value, yields: false }
+}
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,15 +83,22 @@ fn usage(program: &OsStr) -> String {
 }
 
 fn parse(args: Vec<OsString>) -> Result<Asked, Ended> {
-    let getopt::Letters { options, rest } = getopt::letters(LETTERS, args).map_err(Ended::Letter)?;
-    let mut asked = Asked { argv: rest, ..Asked::default() };
-    for (letter, value) in options {
+    let mut asked = Asked::default();
+    for item in Reader::new(&KNOWN, args) {
+        let (at, value) = match item.map_err(Ended::Letter)? {
+            Item::Option(at, value) => (at, value.unwrap_or_default()),
+            Item::Operand(word) => {
+                asked.argv.push(word);
+                continue;
+            }
+            Item::Dashes => continue,
+        };
         let text = value.to_string_lossy();
-        match letter {
-            'h' => return Err(Ended::Help),
-            's' => asked.own = true,
-            'm' => asked.maps.extend(maps(&text).map_err(Ended::Wrong)?),
-            'u' => asked.uid = id("-u", &text).map_err(Ended::Wrong)?,
+        match KNOWN[at].short {
+            Some('h') => return Err(Ended::Help),
+            Some('s') => asked.own = true,
+            Some('m') => asked.maps.extend(maps(&text).map_err(Ended::Wrong)?),
+            Some('u') => asked.uid = id("-u", &text).map_err(Ended::Wrong)?,
             _ => asked.gid = id("-g", &text).map_err(Ended::Wrong)?,
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod capability;
 pub mod device_rule;
+pub mod getopt;
 pub mod idmap;
 pub mod limit;
 pub mod log;
@@ -40,3 +41,7 @@ pub use state::State;
 pub use storage::StorageKind;
 pub use time::TimeOffset;
 pub use utc::UtcTime;
+
+/// The LXC release whose behaviour is followed, and what `--version` prints: programs read its first digits to
+/// know what options and config keys there are.
+pub const LXC_VERSION: &str = "7.0.0";

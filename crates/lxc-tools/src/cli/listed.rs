@@ -1,22 +1,12 @@
 //! The options of a tool in the order that LXC lists them in: for reading a command line, for its texts.
 
 use clap::{Arg, Command};
+pub use lxc_types::getopt::Value;
 
 use super::getopt::End;
 
 /// The heading of options that LXC does not have. They stand behind LXC's, and take no abbreviation from them.
 pub const OWN: &str = "Options that LXC does not have";
-
-/// Whether an option has a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// Never.
-    None,
-    /// Only if attached: `--opt=VALUE`, `-oVALUE`.
-    Optional,
-    /// Always: attached, or the next argument whatever it looks like.
-    Needed,
-}
 
 /// What comes of an option.
 #[derive(Clone, Copy, Debug)]

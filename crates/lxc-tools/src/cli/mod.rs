@@ -3,7 +3,7 @@
 //! The options of a tool are a clap struct. [`getopt`] reads the arguments as `getopt_long` does, and hands
 //! them to clap in full form; clap checks the values. [`help`] and [`usage`] are texts in upstream's layout.
 
-pub mod getopt;
+mod getopt;
 mod help;
 mod listed;
 mod options;
@@ -19,6 +19,7 @@ use std::path::Path;
 use clap::{ArgMatches, Command};
 
 pub use listed::OWN;
+pub use lxc_types::LXC_VERSION;
 pub use options::{Common, Define, Rcfile, Share, namespaces};
 
 use getopt::{End, Scanned};
@@ -26,10 +27,6 @@ use getopt::{End, Scanned};
 use crate::output;
 use crate::report::{self, Failure};
 use crate::session::Session;
-
-/// The LXC release whose behaviour the tools follow, and what `--version` prints: programs read its first
-/// digits to know what options and config keys there are.
-pub const LXC_VERSION: &str = "7.0.0";
 
 /// How a tool finds its container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
-//! Where `lxc-unshare` and `lxc-usernsexec` of LXC are broken, ours are not.
+//! Where `lxc-unshare`, `lxc-usernsexec` and `init.lxc` of LXC are broken, ours are not.
 
-use compliance::Bed;
+use std::path::Path;
+
+use compliance::{Bed, Output, Run};
 
 #[test]
 fn the_end_by_a_signal_is_told() {
@@ -82,4 +84,25 @@ fn templates_need_no_other_program() {
     assert!(called.contains(" more --mapped-uid 1000 --mapped-gid 1000\n"), "{called}");
     assert!(called.contains("700000       1000\n"), "{called}");
     bed.tool("lxc-destroy", &["-n", &name]).ok();
+}
+
+fn init(bed: &Bed, args: &[&str]) -> Output {
+    let init = bed.tools().bin().join("../sbin/init.lxc").display().to_string();
+    let words = [&["-p", "-f", "--mount-proc", "--kill-child", &init][..], args].concat();
+    Run::new(Path::new("/usr/bin/unshare"), &words).output()
+}
+
+#[test]
+fn init_says_what_is_missing() {
+    let bed = Bed::new();
+    assert_eq!(init(&bed, &["-n", "x"]).expect(1).stderr, "lxc-init: missing command\n");
+    let out = init(&bed, &["-n", "x", "--", "/no/such"]).expect(255);
+    assert_eq!(out.stderr, "lxc-init: execve(/no/such): No such file or directory\n");
+}
+
+#[test]
+fn init_forwards_alarms() {
+    let bed = Bed::new();
+    let script = "trap 'echo got; exit 3' ALRM; kill -ALRM 1; sleep 1; echo end";
+    assert_eq!(init(&bed, &["-n", "x", "--", "sh", "-c", script]).expect(3).stdout, "got\n");
 }

@@ -14,6 +14,7 @@ mod exit_codes;
 mod hooks;
 mod idmap;
 mod info;
+mod init;
 mod lifecycle;
 mod list;
 mod monitor;
