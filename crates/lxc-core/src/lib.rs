@@ -23,6 +23,7 @@ pub mod log;
 pub mod meanwhile;
 pub mod monitor;
 pub mod monitord;
+pub mod notify;
 pub mod plan;
 pub mod start;
 pub mod supervise;

@@ -19,6 +19,7 @@ use crate::facts::Facts;
 use crate::hooks::{self, Env};
 use crate::monitor::console::{ConsoleSpec, Terminals};
 use crate::monitor::{Announcer, Answers, Door, Identity, Monitor, Outcome, kill};
+use crate::notify::Manager;
 use crate::plan::terminals::ConsolePlan;
 use crate::plan::{self, StartPlan, Wish};
 use crate::start::host::{self, Running};
@@ -73,6 +74,8 @@ struct Life<'a> {
     leases: Leases,
     /// Told once, when the container runs for the first time.
     started: Option<&'a mut dyn FnMut()>,
+    /// Told of all that a service manager wants to know.
+    manager: Option<Manager>,
 }
 
 /// Runs a container to its end. `plan` is the plan of the first start; `started` is called when it runs.
@@ -95,7 +98,9 @@ pub fn run(
     if plan.monitor_unshare {
         own_mounts().stage("monitor")?;
     }
-    let mut life = Life { job: &mut job, door, signals, leases, started: Some(started) };
+    // In the background there is no service: whoever was to be told has gone.
+    let manager = if job.foreground { Manager::of_this_process() } else { None };
+    let mut life = Life { job: &mut job, door, signals, leases, started: Some(started), manager };
     let mut plan = plan;
     loop {
         let outcome = life.once(&plan)?;
@@ -153,6 +158,7 @@ impl Life<'_> {
         if let Some(started) = self.started.take() {
             started();
         }
+        self.tell_manager("READY=1\nSTATUS=The container runs");
         self.settle_in_foreground(plan);
         // What the start needed is not needed for the rest of the container's life.
         lxc_sys::process::trim_memory();
@@ -225,6 +231,12 @@ impl Life<'_> {
         }
     }
 
+    fn tell_manager(&self, lines: &str) {
+        if let Some(manager) = &self.manager {
+            manager.tell(lines);
+        }
+    }
+
     fn answers(&self, plan: &StartPlan, devpts: Option<OwnedFd>, seccomp: Option<OwnedFd>) -> Answers {
         let mut config = self.job.config.clone();
         for (at, lease) in &self.leases.net {
@@ -276,6 +288,12 @@ impl Life<'_> {
     fn end(&mut self, plan: &StartPlan, ending: &mut Ending) {
         let again = ending.outcome == Outcome::Rebooting;
         self.door.close_for(again);
+        // Not STOPPING: systemd would then end what is about to come up again.
+        self.tell_manager(if again {
+            "STATUS=The container reboots"
+        } else {
+            "STOPPING=1\nSTATUS=The container stops"
+        });
         let env = ending.environment(plan);
         let door = &mut self.door;
         self.leases.retire_links(plan, |link, lease| {

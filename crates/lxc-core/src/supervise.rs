@@ -89,6 +89,7 @@ impl HandOver {
         put(&match &self.log.file {
             LogFile::None => b"none".to_vec(),
             LogFile::Default => b"default".to_vec(),
+            LogFile::Journal => b"journal".to_vec(),
             LogFile::Path(path) => [b"path:", path.as_os_str().as_bytes()].concat(),
         });
         put(self.log.prefix.as_bytes());
@@ -130,8 +131,11 @@ impl HandOver {
                 file: match *file {
                     b"none" => LogFile::None,
                     b"default" => LogFile::Default,
+                    b"journal" => LogFile::Journal,
                     other => LogFile::Path(path(other.strip_prefix(b"path:")?)),
                 },
+                // The configuration says it again.
+                syslog: None,
                 quiet: true,
                 prefix: text(prefix)?,
             },
@@ -249,8 +253,9 @@ fn prepare(hand_over: HandOver, listener: OwnedFd) -> Result<Prepared, Box<dyn s
 pub(crate) fn effective_log(given: &Settings, config: &lxc_config::Config) -> Settings {
     let mut log = given.clone();
     if let (LogFile::None, Some(file)) = (&log.file, &config.log.file) {
-        log.file = LogFile::Path(PathBuf::from(&file.value));
+        log.file = LogFile::of_name(Path::new(&file.value));
     }
+    log.syslog = log.syslog.or(config.log.syslog);
     log.level = log.level.or(config.log.level);
     log
 }
@@ -407,6 +412,7 @@ mod tests {
             log: Settings {
                 level: "DEBUG".parse().ok(),
                 file: LogFile::Path("/x".into()),
+                syslog: None,
                 quiet: true,
                 prefix: "t".into(),
             },

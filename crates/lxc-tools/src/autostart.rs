@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lxc_config::{Diagnostic, Origin};
-use lxc_core::{Container, ErrorKind, Mode, Run, StartOptions, Stop, list};
+use lxc_core::{Client, ClientError, Container, ErrorKind, Mode, Run, StartOptions, Stop, list};
 use lxc_types::number;
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ use schedule::{Cycle, Direction, Item, Step};
 
 /// How long a shutdown may take, in seconds.
 const PATIENCE: i64 = 60;
+
+/// How long a monitor may take to open its log files.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Start, reboot, shut down or kill the containers that start with the host
 #[derive(Debug, clap::Parser)]
@@ -55,6 +58,9 @@ pub struct Autostart {
     /// lxc.autostart.jobs of lxc.conf, else 1; with -s and -k no limit)
     #[arg(long, value_name = "NUMBER", help_heading = OWN)]
     jobs: Option<u32>,
+    /// Have the monitors of all containers that run open their log files anew, as logrotate(8) wants it; start nothing
+    #[arg(long, help_heading = OWN)]
+    reopen_logs: bool,
     #[command(flatten)]
     format: FormatOption,
     #[command(flatten)]
@@ -97,6 +103,9 @@ impl Tool for Autostart {
     }
 
     fn run(self, session: &Session) -> Result<u8, Failure> {
+        if self.reopen_logs {
+            return reopen_logs(session);
+        }
         let action = self.action();
         let containers = self.containers(session)?;
         let items: Vec<Item> = containers.iter().map(item).collect();
@@ -191,6 +200,22 @@ impl Autostart {
         containers.retain(|c| (self.ignore_auto || c.config().autostart.auto) && c.may_control());
         Ok(containers)
     }
+}
+
+/// Asks all monitors; the exit code.
+fn reopen_logs(session: &Session) -> Result<u8, Failure> {
+    let mut code = 0;
+    for name in list::active(&session.lxcpath)? {
+        match Client::new(&session.lxcpath, &name).with_timeout(ANSWER).reopen_logs() {
+            // It has ended meanwhile.
+            Ok(()) | Err(ClientError::NotRunning) => {}
+            Err(error) => {
+                report::print(Autostart::PROGRAM, Some(&name), &lxc_core::Error::from(error).into());
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
 }
 
 fn item(container: &Container) -> Item {

@@ -89,16 +89,9 @@ impl Session {
             .help("run it as the user who started the container, or as root"))
     }
 
-    /// Writes a failure to the log file, if there is one. Standard error gets it in its own form.
+    /// Writes a failure to the log, be it the command line's or the container's. Standard error gets it in its own form.
     pub fn record(&self, failure: &str) {
-        if self.log.file == LogFile::None {
-            return;
-        }
-        let only_the_file = Settings { quiet: true, ..self.log.clone() };
-        // What cannot be logged is still said on standard error.
-        if lxc_core::log::init(&only_the_file, &self.lxcpath, self.name.as_deref()).is_ok() {
-            log::error!("{failure}");
-        }
+        lxc_core::log::without_stderr(|| log::error!("{failure}"));
     }
 
     /// Whether a configuration file was given on the command line.
@@ -118,9 +111,11 @@ pub fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 /// `-o`, `-l` and `-q`. Without `-o` there is no log file, unless `-l` asks for the default one.
 fn log_settings(program: &str, common: &Common) -> Result<Settings, Failure> {
     let file = match &common.logfile {
-        Some(path) if path == Path::new("none") => LogFile::None,
-        // The monitor that is started from here works in another directory.
-        Some(path) => LogFile::Path(absolute(path)?),
+        Some(path) => match LogFile::of_name(path) {
+            // The monitor that is started from here works in another directory.
+            LogFile::Path(path) => LogFile::Path(absolute(&path)?),
+            other => other,
+        },
         None if common.logpriority.is_some() => LogFile::Default,
         None => LogFile::None,
     };
@@ -128,6 +123,7 @@ fn log_settings(program: &str, common: &Common) -> Result<Settings, Failure> {
         // What is no level counts as the default one, as with upstream.
         level: common.logpriority.as_deref().and_then(|text| text.parse().ok()),
         file,
+        syslog: None,
         quiet: common.quiet,
         prefix: program.to_owned(),
     })

@@ -15,7 +15,8 @@ pub(super) const FAMILY: Family = Family {
 const FILE: Key = Key {
     name: "lxc.log.file",
     values: "PATH",
-    doc: "File of the host that gets the messages.",
+    doc: "File of the host that gets the messages. The word journal sends them to systemd's journal, with the \
+          container's name as LXC_CONTAINER, and the word none keeps none.",
     set: |c, s| set_path(&mut c.log.file, s),
     get: |c, _| Ok(show_sourced(c.log.file.as_ref())),
     clear: |c, _| reset(&mut c.log.file),

@@ -359,6 +359,14 @@ impl Client {
         self.ask(Cmd::ServeStateClients, state.number(), &[]).map(|_| ())
     }
 
+    /// Opens the monitor's log files anew. Monitors of upstream do not know this.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn reopen_logs(&self) -> Result<()> {
+        self.ask(Cmd::ReopenLogs, 0, &[]).map(|_| ())
+    }
+
     /// Adds a rule to the device program.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub const MAX_PAYLOAD: usize = 8192;
 
 macro_rules! commands {
     ($($name:ident = $number:literal,)*) => {
-        /// The commands, by upstream's numbers.
+        /// The commands, by upstream's numbers; those that upstream does not have from 10,000 on.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(i32)]
         #[allow(missing_docs, reason = "the names are the protocol's")]
@@ -35,6 +35,8 @@ commands! {
     SeccompNotifyAddListener = 13, AddBpfDeviceCgroup = 14, Freeze = 15, Unfreeze = 16, GetCgroup2Fd = 17,
     GetInitPidfd = 18, GetLimitCgroup = 19, GetLimitCgroup2Fd = 20, GetDevptsFd = 21, GetSeccompNotifyFd = 22,
     GetCgroupCtx = 23, GetCgroupFd = 24, GetLimitCgroupFd = 25, GetSystemdScope = 26,
+    // Ours, far above upstream's.
+    ReopenLogs = 10_000,
 }
 
 /// Which of a container's two cgroups is asked for: they differ with `lxc.cgroup.dir.container.inner`.
@@ -125,6 +127,8 @@ pub enum Request {
     GetSystemdScope,
     /// The terminal's size changed: nothing is answered.
     TerminalWinch,
+    /// Open the log files anew: they were renamed.
+    ReopenLogs,
 }
 
 /// A request that cannot be served, with the errno for the reply.
@@ -250,6 +254,7 @@ impl Request {
             Cmd::GetCgroupFd => Request::GetCgroupFd(Which::Process, cgroup_fd(payload)?, payload.len()),
             Cmd::GetLimitCgroupFd => Request::GetCgroupFd(Which::Limit, cgroup_fd(payload)?, payload.len()),
             Cmd::GetSystemdScope => Request::GetSystemdScope,
+            Cmd::ReopenLogs => Request::ReopenLogs,
         })
     }
 }

@@ -233,6 +233,17 @@ impl Terminals {
         Ok(())
     }
 
+    /// Opens the log file anew, because somebody has renamed or removed it.
+    ///
+    /// # Errors
+    /// When it cannot be opened; then the old one is kept.
+    pub fn reopen_log(&mut self) -> Result<()> {
+        if let Some(log) = &mut self.log {
+            *log = Log::open(&log.path, log.limit, log.rotate)?;
+        }
+        Ok(())
+    }
+
     /// Shows the console on a terminal and takes what is typed there. The terminal is raw until the end.
     pub fn set_peer(&mut self, fd: OwnedFd) {
         if let (Some(console), Ok(size)) = (&self.console, rustix::termios::tcgetwinsize(&fd)) {

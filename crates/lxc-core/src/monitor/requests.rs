@@ -37,6 +37,7 @@ impl Monitor<'_> {
                 }
                 Err(_) => Reply::errno(Errno::INVAL),
             },
+            Request::ReopenLogs => self.reopen_logs(),
             Request::SeccompNotifyAddListener => self.add_listener(fd),
             Request::GetInitPidfd => one_fd(self.init.pidfd()),
             Request::GetDevptsFd => one_fd(self.answers.devpts.as_ref().map(std::os::fd::AsFd::as_fd)),
@@ -101,6 +102,17 @@ impl Monitor<'_> {
             (true, true) => Reply::errno(Errno::NODATA),
             (true, false) => Reply { payload: content, ..Reply::default() },
             (false, _) => Reply::default(),
+        }
+    }
+
+    fn reopen_logs(&mut self) -> Reply {
+        let reopened = crate::log::reopen().and(self.terminals.reopen_log());
+        match reopened {
+            Ok(()) => Reply::default(),
+            Err(e) => {
+                log::error!("{e}");
+                Reply::errno(e.errno())
+            }
         }
     }
 

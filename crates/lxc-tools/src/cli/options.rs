@@ -16,7 +16,7 @@ pub struct Common {
     /// Print nothing but what was asked for
     #[arg(short, long)]
     pub quiet: bool,
-    /// Write a log to FILE ("none": no log)
+    /// Write a log to FILE ("none": no log; "journal": to systemd's journal)
     #[arg(short = 'o', long, value_name = "FILE")]
     pub logfile: Option<PathBuf>,
     /// Log from LEVEL on: TRACE, DEBUG, INFO, NOTICE, WARN, ERROR, CRIT, ALERT or FATAL

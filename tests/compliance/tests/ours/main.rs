@@ -11,5 +11,6 @@ mod many;
 mod monitor;
 mod plan;
 mod quiet;
+mod services;
 mod strangers;
 mod unshare;

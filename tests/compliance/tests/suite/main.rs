@@ -26,6 +26,7 @@ mod process;
 mod protocol;
 mod seccomp;
 mod states;
+mod syslog;
 mod unshare;
 mod update_config;
 mod views;

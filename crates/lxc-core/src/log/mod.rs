@@ -3,6 +3,10 @@
 //! A file line is `PREFIX NAME TIME LEVEL CATEGORY - FILE:FUNCTION:LINE - TEXT`; a line on standard error is
 //! `PREFIX: NAME: FILE: FUNCTION: LINE TEXT` and only for errors. Here FUNCTION is the module, for Rust does not
 //! tell more.
+//!
+//! Files are opened to append, so that they may be cut short under the writer; [`reopen`] is for those that are renamed.
+
+mod remote;
 
 use std::fs::File;
 use std::io::Write;
@@ -15,7 +19,9 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use lxc_sys::{Error as SysError, Op};
-use lxc_types::{LogLevel, UtcTime};
+use lxc_types::{Facility, LogLevel, UtcTime};
+
+use remote::{Entry, Journal, Syslog};
 
 /// Where lines go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +33,19 @@ pub enum LogFile {
     Default,
     /// To this file.
     Path(PathBuf),
+    /// To the journal, `journal` in place of a file's name.
+    Journal,
+}
+
+impl LogFile {
+    /// What a file's name in an option or a configuration means.
+    pub fn of_name(path: &Path) -> Self {
+        match path.to_str() {
+            Some("none") => LogFile::None,
+            Some("journal") => LogFile::Journal,
+            _ => LogFile::Path(path.to_owned()),
+        }
+    }
 }
 
 /// How a program logs.
@@ -36,6 +55,8 @@ pub struct Settings {
     pub level: Option<LogLevel>,
     /// The file.
     pub file: LogFile,
+    /// Also to syslog, as this facility.
+    pub syslog: Option<Facility>,
     /// Nothing on standard error.
     pub quiet: bool,
     /// The program's name, first in each line.
@@ -47,7 +68,9 @@ struct Sink {
     name: String,
     quiet: bool,
     never_block: bool,
-    file: Option<File>,
+    file: Option<(PathBuf, File)>,
+    journal: Option<Journal>,
+    syslog: Option<Syslog>,
 }
 
 struct Logger(Mutex<Sink>);
@@ -58,24 +81,37 @@ static LOGGER: Logger = Logger(Mutex::new(Sink {
     quiet: true,
     never_block: false,
     file: None,
+    journal: None,
+    syslog: None,
 }));
 
 /// Sets the log up for a container, or for none. May be called again, for example when a configuration names
 /// another file.
 ///
 /// # Errors
-/// When the file that was asked for cannot be opened; the default places are tried and then done without.
+/// When the file or the journal that was asked for cannot be opened; the default places and syslog are tried and then
+/// done without.
 pub fn init(settings: &Settings, lxcpath: &Path, name: Option<&str>) -> Result<(), SysError> {
+    let with_path = |path: &Path| open(path).map(|file| (path.to_owned(), file));
     let file = match (&settings.file, name) {
-        (LogFile::None, _) | (LogFile::Default, None) => None,
-        (LogFile::Path(path), _) => Some(open(path)?),
-        (LogFile::Default, Some(name)) => default_places(lxcpath, name).iter().find_map(|p| open(p).ok()),
+        (LogFile::None | LogFile::Journal, _) | (LogFile::Default, None) => None,
+        (LogFile::Path(path), _) => Some(with_path(path)?),
+        (LogFile::Default, Some(name)) => {
+            default_places(lxcpath, name).iter().find_map(|path| with_path(path).ok())
+        }
     };
+    let journal = if settings.file == LogFile::Journal { Some(Journal::connect()?) } else { None };
+    let syslog = settings.syslog.and_then(|facility| Syslog::connect(facility).ok());
     let mut sink = LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner);
-    sink.prefix.clone_from(&settings.prefix);
-    sink.name = name.unwrap_or_default().to_owned();
-    sink.quiet = settings.quiet;
-    sink.file = file;
+    *sink = Sink {
+        prefix: settings.prefix.clone(),
+        name: name.unwrap_or_default().to_owned(),
+        quiet: settings.quiet,
+        never_block: sink.never_block,
+        file,
+        journal,
+        syslog,
+    };
     drop(sink);
     log::set_max_level(filter(settings.level));
     // Fails when it is set already, which is what a second call finds.
@@ -103,6 +139,28 @@ fn cut(line: &str) -> &[u8] {
     line.as_bytes().get(..LONGEST).unwrap_or(line.as_bytes())
 }
 
+/// Opens the file anew, because somebody has renamed or removed it. Not for a container's first process, to which the
+/// path is another file.
+///
+/// # Errors
+/// When it cannot be opened; then the old one is kept.
+pub fn reopen() -> Result<(), SysError> {
+    let mut sink = LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((path, file)) = &mut sink.file {
+        *file = open(path)?;
+    }
+    Ok(())
+}
+
+/// Does `work`, whose lines do not go to standard error.
+pub fn without_stderr(work: impl FnOnce()) {
+    let quiet =
+        |quiet| std::mem::replace(&mut LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner).quiet, quiet);
+    let before = quiet(true);
+    work();
+    quiet(before);
+}
+
 /// From now on nothing goes to standard error: it is nobody's.
 pub fn be_quiet() {
     LOGGER.0.lock().unwrap_or_else(PoisonError::into_inner).quiet = true;
@@ -115,6 +173,16 @@ fn filter(level: Option<LogLevel>) -> log::LevelFilter {
         Some("INFO" | "NOTICE") => log::LevelFilter::Info,
         Some("WARN") => log::LevelFilter::Warn,
         _ => log::LevelFilter::Error,
+    }
+}
+
+/// As syslog(3) counts: ERR, WARNING, INFO, DEBUG.
+fn priority(level: log::Level) -> u32 {
+    match level {
+        log::Level::Error => 3,
+        log::Level::Warn => 4,
+        log::Level::Info => 6,
+        log::Level::Debug | log::Level::Trace => 7,
     }
 }
 
@@ -180,10 +248,29 @@ impl log::Log for Logger {
                 record.level(),
                 record.args()
             );
-            if let Some(out) = &mut sink.file {
+            if let Some((_, out)) = &mut sink.file {
                 // A full disk must not stop a container, nor a full pipe.
                 out.write_all(cut(&text)).ok();
             }
+        }
+        if sink.journal.is_none() && sink.syslog.is_none() {
+            return;
+        }
+        let text = record.args().to_string();
+        let entry = Entry {
+            prefix: &sink.prefix,
+            name: &sink.name,
+            priority: priority(record.level()),
+            module,
+            file,
+            line,
+            text: &text,
+        };
+        if let Some(journal) = &sink.journal {
+            journal.send(&entry);
+        }
+        if let Some(syslog) = &sink.syslog {
+            syslog.send(&entry);
         }
     }
 
