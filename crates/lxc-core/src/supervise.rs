@@ -11,7 +11,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
 
 use lxc_host::cgroup::MonitorLease;
 use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
@@ -24,7 +23,7 @@ use crate::lifecycle::{self, Job};
 use crate::log::{LogFile, Settings};
 use crate::plan::{self, StartPlan, Wish};
 use crate::start::leases::Leases;
-use crate::start::link::Report;
+use crate::start::link::{self, LinkError, Parcel, Report};
 use crate::start::outside;
 use crate::start::{InStage, StartError};
 
@@ -154,31 +153,6 @@ pub enum Answer {
     Failed(Report),
 }
 
-impl Answer {
-    fn encode(&self) -> Vec<u8> {
-        match self {
-            Answer::Running => b"running".to_vec(),
-            Answer::Failed(report) => {
-                let texts = std::iter::once(&report.stage).chain(&report.chain);
-                texts.fold(b"failed".to_vec(), |mut out, text| {
-                    out.push(0);
-                    out.extend_from_slice(text.replace('\0', " ").as_bytes());
-                    out
-                })
-            }
-        }
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut texts = bytes.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
-        match texts.next()?.as_str() {
-            "running" => Some(Answer::Running),
-            "failed" => Some(Answer::Failed(Report { stage: texts.next()?, chain: texts.collect() })),
-            _ => None,
-        }
-    }
-}
-
 /// The monitor's end of the answer socket.
 #[derive(Debug)]
 pub struct Starter(OwnedFd);
@@ -194,7 +168,12 @@ impl Starter {
 
     /// Says how the start went. The starter may have given up: that is no failure.
     pub fn answer(self, answer: &Answer) {
-        socket::send(&self.0, &answer.encode(), &[]).ok();
+        let sock = self.0.as_fd();
+        match answer {
+            Answer::Running => link::send_data(sock, &Parcel::default()),
+            Answer::Failed(report) => link::send_report(sock, report),
+        }
+        .ok();
     }
 }
 
@@ -363,10 +342,14 @@ fn null() -> Result<OwnedFd, SysError> {
 }
 
 fn receive_answer(sock: &OwnedFd) -> Result<Answer, SysError> {
-    let mut bytes = vec![0; 64 * 1024];
-    let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
-    let text = bytes.get(..got.len).unwrap_or_default();
-    Answer::decode(text).ok_or_else(|| SysError::new("monitor", "it ended without an answer", Errno::PIPE))
+    match link::receive(sock.as_fd()) {
+        Ok(_) => Ok(Answer::Running),
+        Err(LinkError::Reported(report)) => Ok(Answer::Failed(report)),
+        Err(LinkError::Socket(e)) => Err(e),
+        Err(LinkError::Gone | LinkError::Garbled(_)) => {
+            Err(SysError::new("monitor", "it ended without an answer", Errno::PIPE))
+        }
+    }
 }
 
 /// An error and its causes in one line, for the log.
@@ -435,8 +418,10 @@ mod tests {
     fn answers_round_trip() {
         let failed = Answer::Failed(Report { stage: "mounts".into(), chain: vec!["a".into(), "b".into()] });
         for answer in [Answer::Running, failed] {
-            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+            let (ours, theirs) = socket::seqpacket_pair().unwrap();
+            Starter(theirs).answer(&answer);
+            assert_eq!(receive_answer(&ours).unwrap(), answer);
+            assert!(receive_answer(&ours).is_err());
         }
-        assert_eq!(Answer::decode(b""), None);
     }
 }

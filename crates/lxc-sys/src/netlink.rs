@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -150,7 +151,7 @@ impl Netlink {
             Err(Errno::NOPROTOOPT) | Ok(()) => {}
             other => other.op("setsockopt", "NETLINK_GET_STRICT_CHK")?,
         }
-        Ok(Netlink { fd, sequence: 0, buffer: vec![0; BUFFER] })
+        Ok(Netlink { fd, sequence: 0, buffer: Vec::with_capacity(BUFFER) })
     }
 
     /// Sends all requests in one message and returns those that the kernel refused, in order. The kernel
@@ -306,9 +307,12 @@ impl Netlink {
     }
 
     fn receive(&mut self) -> Result<usize, Error> {
-        let (_, length) =
-            rustix::io::retry_on_intr(|| rustix::net::recv(&self.fd, &mut self.buffer[..], RecvFlags::TRUNC))
-                .op("recv", "netlink")?;
+        // Only what arrives touches memory: zeroing all of it first would cost a page fault for each page.
+        let (_, length) = rustix::io::retry_on_intr(|| {
+            self.buffer.clear();
+            rustix::net::recv(&self.fd, spare_capacity(&mut self.buffer), RecvFlags::TRUNC)
+        })
+        .op("recv", "netlink")?;
         if length > self.buffer.len() { Err(Error::Malformed) } else { Ok(length) }
     }
 }

@@ -75,6 +75,30 @@ pub fn open_own(name: &str) -> Result<OwnedFd> {
     open(Path::new(&format!("/proc/thread-self/ns/{name}")))
 }
 
+/// What tells one namespace from all others while it lives: device and inode number of its file.
+pub type Id = (u64, u64);
+
+/// The namespace called `name` of process `pid`, without opening it.
+///
+/// # Errors
+/// As [`open_of`].
+pub fn id_of(pid: Pid, name: &str) -> Result<Id> {
+    id(&format!("/proc/{}/ns/{name}", pid.as_raw_nonzero()))
+}
+
+/// The namespace called `name` of the calling thread, without opening it.
+///
+/// # Errors
+/// As [`open_own`].
+pub fn own_id(name: &str) -> Result<Id> {
+    id(&format!("/proc/thread-self/ns/{name}"))
+}
+
+fn id(path: &str) -> Result<Id> {
+    let stat = rustix::fs::stat(path).op("stat", path)?;
+    Ok((stat.st_dev, stat.st_ino))
+}
+
 impl fmt::Display for NsFlags {
     /// The names of the kinds, as in `/proc/PID/ns`, with blanks between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

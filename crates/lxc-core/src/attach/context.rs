@@ -119,16 +119,15 @@ fn has_ended(pidfd: Option<&OwnedFd>) -> bool {
 fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> {
     let mut found = Vec::new();
     for (kind, name) in NsFlags::all().named() {
-        let theirs = match ns::open_of(pid, name) {
-            Ok(fd) => fd,
+        let unreadable = |source| AttachError::Context { what: "namespaces", source };
+        let theirs = match ns::id_of(pid, name) {
+            Ok(id) => id,
             // The kernel lacks the kind.
             Err(e) if e.errno() == rustix::io::Errno::NOENT => continue,
-            Err(source) => return Err(AttachError::Context { what: "namespaces", source }),
+            Err(source) => return Err(unreadable(source)),
         };
-        let own = ns::open_own(name)?;
-        let id = |fd: &OwnedFd| rustix::fs::fstat(fd).map(|s| (s.st_dev, s.st_ino)).ok();
-        if id(&theirs) != id(&own) {
-            found.push((kind, theirs));
+        if theirs != ns::own_id(name)? {
+            found.push((kind, ns::open_of(pid, name).map_err(unreadable)?));
         }
     }
     Ok(found)

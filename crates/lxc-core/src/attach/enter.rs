@@ -7,7 +7,6 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::net::RecvFlags;
 use rustix::process::{DumpableBehavior, Pid, set_dumpable_behavior};
 
 use lxc_host::cgroup::attach::Entry;
@@ -24,7 +23,7 @@ use super::{AttachError, AttachOptions, Context, Program};
 use crate::command::Client;
 use crate::hooks::Env;
 use crate::plan::namespaces;
-use crate::start::link::Report;
+use crate::start::link::{self, LinkError, Parcel, Report};
 
 /// All that the children need.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +47,12 @@ struct Failed {
     why: Box<dyn std::error::Error>,
 }
 
+impl Failed {
+    fn report(&self) -> Report {
+        Report::of(self.step, &*self.why)
+    }
+}
+
 fn step<T, E: std::error::Error + 'static>(step: &'static str, result: Result<T, E>) -> Result<T, Failed> {
     result.map_err(|e| Failed { step, why: Box::new(e) })
 }
@@ -63,7 +68,8 @@ pub fn spawn(inside: &Inside<'_>) -> Result<Child, AttachError> {
             drop(ours);
             let born = birth == lxc_sys::clone::Birth::Requested;
             let Err(failed) = enter(inside, entry.as_ref(), born, &theirs);
-            report(&theirs, &failed);
+            // The caller may have gone: then there is nobody to tell.
+            link::send_report(theirs.as_fd(), &failed.report()).ok();
             process::leave(1);
         }
         Cloned::Monitor(helper) => helper,
@@ -94,26 +100,22 @@ fn cgroups(context: &Context) -> Result<Entry, AttachError> {
 
 /// First message: the program's process id. Then nothing, or a report.
 fn receive_child(sock: &OwnedFd) -> Result<Child, AttachError> {
-    let mut bytes = [0; 64 * 1024];
-    let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
-    match bytes.get(..got.len).and_then(|b| b.split_first()) {
-        Some((b'p', number)) => {
-            let pid = number.try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
-            pid.map(Child::of_pid)
-                .ok_or(AttachError::Link(crate::start::link::LinkError::Garbled("process id")))
-        }
-        Some((_, text)) => Err(failure(text)),
-        None => Err(AttachError::Link(crate::start::link::LinkError::Gone)),
-    }
+    let parcel = link::receive(sock.as_fd()).map_err(failure)?;
+    let number = parcel.bytes.try_into().ok().map(i32::from_ne_bytes);
+    number
+        .and_then(Pid::from_raw)
+        .map(Child::of_pid)
+        .ok_or(AttachError::Link(LinkError::Garbled("process id")))
 }
 
+/// Then the seccomp listener, if there is one for the monitor; why the program cannot be executed, as number and
+/// name; the end of the stream when it runs.
 fn outcome(sock: &OwnedFd, client: &Client) -> Result<(), AttachError> {
-    let mut bytes = vec![0; 64 * 1024];
-    let got = socket::receive(sock, &mut bytes, RecvFlags::empty())?;
-    match bytes.get(..got.len).and_then(|b| b.split_first()) {
-        None => Ok(()),
-        Some((b'l', _)) => {
-            for listener in got.fds {
+    match link::receive(sock.as_fd()) {
+        Err(LinkError::Gone) => Ok(()),
+        Err(e) => Err(failure(e)),
+        Ok(Parcel { fds, .. }) if !fds.is_empty() => {
+            for listener in fds {
                 // Without a proxy nobody answers: the calls that ask fail, as they do in upstream.
                 if let Err(e) = client.add_listener(listener.as_fd()) {
                     log::warn!("seccomp notify: {e}");
@@ -121,33 +123,26 @@ fn outcome(sock: &OwnedFd, client: &Client) -> Result<(), AttachError> {
             }
             outcome(sock, client)
         }
-        Some((b'x', rest)) => {
-            let (errno, text) = rest.split_at(rest.len().min(4));
+        Ok(parcel) => {
+            let (errno, text) = parcel.bytes.split_at(parcel.bytes.len().min(4));
             let errno = errno.try_into().map_or(0, i32::from_ne_bytes);
             let on = String::from_utf8_lossy(text).into_owned();
             Err(AttachError::Exec(SysError::new("execve", on, rustix::io::Errno::from_raw_os_error(errno))))
         }
-        Some((_, text)) => Err(failure(text)),
     }
 }
 
-fn failure(text: &[u8]) -> AttachError {
-    let mut lines = text.split(|b| *b == 0).map(|l| String::from_utf8_lossy(l).into_owned());
-    let step = lines.next().unwrap_or_default();
-    AttachError::Inside { source: Report { stage: step.clone(), chain: lines.collect() }.into_error(), step }
-}
-
-fn report(sock: &OwnedFd, failed: &Failed) {
-    let report = Report::of(failed.step, &*failed.why);
-    let mut bytes = vec![b'r'];
-    for (at, text) in std::iter::once(&report.stage).chain(&report.chain).enumerate() {
-        if at > 0 {
-            bytes.push(0);
+fn failure(error: LinkError) -> AttachError {
+    match error {
+        LinkError::Reported(report) => {
+            AttachError::Inside { step: report.stage.clone(), source: report.into_error() }
         }
-        bytes.extend_from_slice(text.replace('\0', " ").as_bytes());
+        other => AttachError::Link(other),
     }
-    // The caller has gone: then there is nobody to tell.
-    socket::send(sock, &bytes, &[]).ok();
+}
+
+fn tell(sock: &OwnedFd, bytes: Vec<u8>) -> Result<(), LinkError> {
+    link::send_data(sock.as_fd(), &Parcel { bytes, fds: Vec::new() })
 }
 
 /// The helper: enters everything and forks the program as the caller's child.
@@ -186,12 +181,12 @@ fn enter(
     match cloned {
         Cloned::Monitor(child) => {
             let number = child.pid().as_raw_nonzero().get().to_ne_bytes();
-            step("fork", socket::send(sock, &[&b"p"[..], &number].concat(), &[]))?;
+            step("fork", tell(sock, number.to_vec()))?;
             process::leave(0);
         }
         Cloned::Guest(guest) => {
             let Err(failed) = become_program(inside, &guest, wanted, sock);
-            report(sock, &failed);
+            link::send_report(sock.as_fd(), &failed.report()).ok();
             process::leave(1);
         }
     }
@@ -208,9 +203,12 @@ fn become_program(
     if options.remount_sys_proc && !context.mounts_entered(entered) {
         step("remount", remount())?;
     }
+    let label = label(context, options);
     // What the container mounted on /proc is not trusted: labels are written through a procfs of our own.
-    let proc = step("proc", Procfs::private())?;
-    let attributes = step("proc", Attributes::of_this_thread(&proc))?;
+    let attributes = match &label {
+        Some(_) => Some(step("proc", Procfs::private().and_then(|proc| Attributes::of_this_thread(&proc)))?),
+        None => None,
+    };
     step("session", terminal(inside))?;
     if let Some(persona) = options.personality.or(context.personality) {
         step("personality", process::personality(persona))?;
@@ -227,22 +225,23 @@ fn become_program(
     if context.no_new_privs && !options.elevated.lsm {
         step("no_new_privs", identity::no_new_privs(guest))?;
     }
-    if let Some(label) = label(context, options) {
-        step("label", lxc_host::lsm::guest::label(guest, &attributes, &label, When::Now))?;
+    if let (Some(label), Some(attributes)) = (&label, &attributes) {
+        step("label", lxc_host::lsm::guest::label(guest, attributes, label, When::Now))?;
     }
     if !options.elevated.lsm
         && let Some(seccomp) = &context.seccomp
     {
         let listener = step("seccomp", lxc_host::seccomp::guest::install(guest, seccomp))?;
         if let Some(listener) = listener {
-            step("seccomp", socket::send(sock, b"l", &[listener.as_fd()]))?;
+            let parcel = Parcel { bytes: Vec::new(), fds: vec![listener] };
+            step("seccomp", link::send_data(sock.as_fd(), &parcel))?;
         }
     }
     let change = user_entered || options.uid.is_some() || options.gid.is_some();
     if change {
         step("identity", identity::become_identity(guest, Identity { uid, gid }, &Groups::ClearIfAllowed))?;
     }
-    drop((attributes, proc));
+    drop(attributes);
     let env = step("environment", inside.env.to_c_strings())?;
     let path = inside.env.get("PATH").and_then(|p| p.to_str()).unwrap_or("/bin:/usr/bin").to_owned();
     step("descriptors", process::close_on_exec_from(3))?;
@@ -254,8 +253,8 @@ fn become_program(
         error = process::exec(&[c"/bin/sh".to_owned()], &env, &path);
     }
     let status = if error.errno() == rustix::io::Errno::NOENT { NOT_FOUND } else { CANNOT_EXECUTE };
-    let message = [&b"x"[..], &error.errno().raw_os_error().to_ne_bytes(), error.on().as_bytes()].concat();
-    socket::send(sock, &message, &[]).ok();
+    let errno = error.errno().raw_os_error().to_ne_bytes();
+    tell(sock, [&errno[..], error.on().as_bytes()].concat()).ok();
     process::leave(status);
 }
 

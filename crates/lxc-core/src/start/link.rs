@@ -161,7 +161,7 @@ fn send(sock: BorrowedFd<'_>, tag: u8, parcel: &Parcel) -> Result<(), LinkError>
 ///
 /// # Errors
 /// [`LinkError::Gone`] when nobody can receive it any more.
-pub(super) fn send_data(sock: BorrowedFd<'_>, parcel: &Parcel) -> Result<(), LinkError> {
+pub(crate) fn send_data(sock: BorrowedFd<'_>, parcel: &Parcel) -> Result<(), LinkError> {
     send(sock, DATA, parcel)
 }
 
@@ -169,20 +169,15 @@ pub(super) fn send_data(sock: BorrowedFd<'_>, parcel: &Parcel) -> Result<(), Lin
 ///
 /// # Errors
 /// As [`send_data`].
-pub(super) fn send_report(
-    sock: BorrowedFd<'_>,
-    stage: &str,
-    error: &dyn std::error::Error,
-) -> Result<Report, LinkError> {
-    let report = Report::of(stage, error);
-    send(sock, REPORT, &pack_report(&report)).map(|()| report)
+pub(crate) fn send_report(sock: BorrowedFd<'_>, report: &Report) -> Result<(), LinkError> {
+    send(sock, REPORT, &pack_report(report))
 }
 
 /// Waits for what the other side sends.
 ///
 /// # Errors
 /// A report; [`LinkError::Gone`] when there is no other side.
-pub(super) fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
+pub(crate) fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
     let mut buffer = vec![0u8; HEADER + CHUNK];
     let first = receive_one(sock, &mut buffer)?;
     let mut head = [0u8; HEADER];
@@ -427,8 +422,9 @@ impl<S: Stage> Link<GuestEnd, S> {
     }
 
     fn fail(&self, error: &dyn std::error::Error) -> LinkError {
-        match send_report(self.sock.as_fd(), S::NAME, error) {
-            Ok(report) => LinkError::Reported(report),
+        let report = Report::of(S::NAME, error);
+        match send_report(self.sock.as_fd(), &report) {
+            Ok(()) => LinkError::Reported(report),
             Err(e) => e,
         }
     }

@@ -11,7 +11,7 @@ use lxc_host::net::{self, LinkSpec, Netlink};
 use lxc_sys::ns::{self, NsFlags};
 use lxc_sys::{Error as SysError, Op, socket};
 
-use super::link::{self, LinkError, Parcel};
+use super::link::{self, LinkError, Parcel, Report};
 use super::messages::take_list;
 use super::{Cause, InStage, StartError};
 use crate::fault;
@@ -44,7 +44,7 @@ impl Maker {
     pub fn make(self, plan: &StartPlan) {
         let done = self.namespace().and_then(|guest| self.links(plan, &guest));
         if let Err(error) = done {
-            link::send_report(self.0.as_fd(), "network", &error).ok();
+            link::send_report(self.0.as_fd(), &Report::of("network", &error)).ok();
         }
     }
 

@@ -1,12 +1,13 @@
 //! A guest in namespaces of others: a helper enters them and clones the guest from there, as the monitor's child.
 
-use rustix::net::RecvFlags;
+use std::os::fd::{AsFd, OwnedFd};
+
 use rustix::process::Pid;
 
 use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
-use lxc_sys::{Error as SysError, ns, process, socket};
+use lxc_sys::{ns, process, socket};
 
-use super::link::Report;
+use super::link::{self, LinkError, Parcel, Report};
 use super::{Cause, InStage, StartError};
 use crate::plan::namespaces::Shared;
 
@@ -39,7 +40,8 @@ pub fn clone_in(shared: &[Shared], request: &Request<'_>) -> Result<(Cloned, Bir
                     let born = u8::from(birth == Birth::Requested);
                     let pid = guest.pid().as_raw_nonzero().get().to_ne_bytes();
                     // The monitor's death is noticed by the guest itself.
-                    socket::send(&theirs, &[&[b'p', born][..], &pid].concat(), &[]).ok();
+                    let bytes = [&[born][..], &pid].concat();
+                    link::send_data(theirs.as_fd(), &Parcel { bytes, fds: Vec::new() }).ok();
                     process::leave(0)
                 }
                 Err(e) => tell(&theirs, &Report::of("clone", &e)),
@@ -47,35 +49,24 @@ pub fn clone_in(shared: &[Shared], request: &Request<'_>) -> Result<(Cloned, Bir
         }
     };
     drop(theirs);
-    let mut bytes = vec![0; 16 * 1024];
-    let got = socket::receive(&ours, &mut bytes, RecvFlags::empty()).stage("namespaces")?;
+    let answer = link::receive(ours.as_fd());
     helper.wait().stage("namespaces")?;
-    match bytes.get(..got.len) {
-        Some([b'p', born, pid @ ..]) => {
+    match answer {
+        Ok(Parcel { bytes, .. }) => {
+            let (born, pid) = bytes.split_first().unwrap_or((&0, &[]));
             let pid = pid.try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
-            let pid = pid
-                .ok_or_else(|| SysError::new("clone", "no process id", rustix::io::Errno::IO))
-                .stage("clone")?;
+            let pid = pid.ok_or(LinkError::Garbled("process id"))?;
             let birth = if *born == 1 { Birth::Requested } else { Birth::Inherited };
             Ok((Cloned::Monitor(Child::of_pid(pid)), birth))
         }
-        Some([b'r', text @ ..]) => {
-            let mut texts = text.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
-            let stage = texts.next().unwrap_or_default();
-            let source = Report { stage: stage.clone(), chain: texts.collect() }.into_error();
-            Err(StartError::Guest { stage, source })
+        Err(LinkError::Gone) => {
+            Err(StartError::Died { how: " (while it entered shared namespaces)".to_owned() })
         }
-        _ => Err(StartError::Died { how: " (while it entered shared namespaces)".to_owned() }),
+        Err(e) => Err(e.into()),
     }
 }
 
-fn tell(sock: &std::os::fd::OwnedFd, report: &Report) -> ! {
-    let mut bytes = vec![b'r'];
-    bytes.extend_from_slice(report.stage.as_bytes());
-    for text in &report.chain {
-        bytes.push(0);
-        bytes.extend_from_slice(text.replace('\0', " ").as_bytes());
-    }
-    socket::send(sock, &bytes, &[]).ok();
+fn tell(sock: &OwnedFd, report: &Report) -> ! {
+    link::send_report(sock.as_fd(), report).ok();
     process::leave(1)
 }

@@ -1,6 +1,6 @@
 //! Which hierarchies of control groups this host has, and where a container's groups belong in them.
 //!
-//! One read of `mountinfo` says where hierarchies are mounted (their controllers stand in the file
+//! The unified hierarchy in its usual place is the only one. Else one read of `mountinfo` says where hierarchies are mounted (their controllers stand in the file
 //! system's options, whatever the directory is called), one read of `/proc/PID/cgroup` which there
 //! are and in which group new ones are made (the *base*). Both the engine and the tools use this, on
 //! the host, inside of containers and in private mount namespaces.
@@ -197,7 +197,10 @@ impl Hierarchies {
     /// # Errors
     /// `/proc` cannot be read, or a controller of `only` was not found.
     pub fn discover(base: Base, only: &[String]) -> Result<Hierarchies, Error> {
-        let mountinfo = proc::read("/proc/self/mountinfo")?;
+        let mountinfo = match only.is_empty() && shows_unified_alone() {
+            true => UNIFIED_ALONE.to_vec(),
+            false => proc::read("/proc/self/mountinfo")?,
+        };
         let own = || proc::read("/proc/self/cgroup");
         let cgroup = match base {
             Base::Own => own()?,
@@ -266,6 +269,21 @@ impl Hierarchies {
             Some(name) => self.list.iter().find(|h| h.has(name)),
         }
     }
+}
+
+/// Where all hierarchies are to be found, and the unified one alone on most hosts.
+const USUAL: &str = "/sys/fs/cgroup";
+
+/// What `mountinfo` says of such a host.
+const UNIFIED_ALONE: &[u8] = b"1 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+
+/// Whether the whole of the unified hierarchy is mounted in the usual place: no other is used then (upstream's rule).
+/// The kernel needs time for `mountinfo`, for each mount of the host.
+fn shows_unified_alone() -> bool {
+    /// The inode number of the top of a hierarchy, in the kernel's kernfs.
+    const TOP: u64 = 1;
+    let Ok(top) = Dir::open(Path::new(USUAL)) else { return false };
+    top.is_v2().unwrap_or(false) && rustix::fs::fstat(&top).is_ok_and(|stat| stat.st_ino == TOP)
 }
 
 /// Who we are: root is told by the kernel what it may not do, when it does it.
