@@ -312,15 +312,40 @@ pub fn open_fds() -> Result<Vec<RawFd>> {
 /// # Errors
 /// That of reading `/proc/self/fd`.
 pub fn close_inherited() -> Result<()> {
-    for fd in open_fds()? {
-        // SAFETY: F_GETFD only asks; a closed number fails.
-        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
-        if fd > 2 && flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
-            // SAFETY: no value of this program owns a descriptor without close-on-exec.
-            unsafe { libc::close(fd) };
+    // Linux 6.2 counts: then asking for the lowest numbers, which these mostly are, is quicker than a list.
+    let mut left = open_count();
+    for fd in 0..MOST_ASKED {
+        if left == Some(0) {
+            return Ok(());
+        }
+        if left.is_some() && close_if_inherited(fd) {
+            left = left.map(|n| n - 1);
         }
     }
+    for fd in open_fds()? {
+        close_if_inherited(fd);
+    }
     Ok(())
+}
+
+/// How many numbers are asked for one by one.
+const MOST_ASKED: RawFd = 64;
+
+/// How many descriptors are open, if the kernel says so (Linux 6.2).
+fn open_count() -> Option<u64> {
+    let stat = rustix::fs::stat("/proc/self/fd").ok()?;
+    u64::try_from(stat.st_size).ok().filter(|count| *count > 0)
+}
+
+/// Whether this is open; it is closed when it is no standard stream and was inherited.
+fn close_if_inherited(fd: RawFd) -> bool {
+    // SAFETY: F_GETFD only asks; a closed number fails.
+    let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+    if fd > 2 && flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+        // SAFETY: no value of this program owns a descriptor without close-on-exec.
+        unsafe { libc::close(fd) };
+    }
+    flags >= 0
 }
 
 /// Replaces the command line that `/proc/PID/cmdline` shows. The new one stays in memory for good.

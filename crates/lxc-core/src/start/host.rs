@@ -240,14 +240,16 @@ impl Walk<'_> {
             network.until_ready(meanwhile)?;
         }
         let network = self.network.as_ref().map(Ordered::namespace).transpose()?;
-        let ((), link) = link.begin(network)?.finish_while(meanwhile)?;
+        let pending = link.begin(network)?;
 
         let userns = self.user_namespace().stage("rootfs")?;
         let root = self.idmapped_root(userns.as_ref()).stage("rootfs")?;
-        let pending = link.begin(root)?;
+        let pending = pending.ahead(root)?;
         // While the guest mounts:
         let birth = self.settle_in_cgroups(leases).stage("cgroups")?;
         fault::at("settle").stage("cgroups")?;
+        // The namespaces that the guest itself makes are there from here on.
+        let ((), pending) = pending.finish_while(meanwhile)?;
         let mut env = plan.hooks.env.clone();
         env.set("LXC_PID", self.init.pid().as_raw_nonzero().to_string());
         let namespaces = self.hold_namespaces();
@@ -266,28 +268,48 @@ impl Walk<'_> {
         // While the guest makes its root and confines itself:
         self.enter_monitor_cgroups(leases).stage("cgroups")?;
         fault::at("monitor-cgroup").stage("cgroups")?;
-        if let Some(payload) = &mut leases.payload {
-            payload.prepare_devices().stage("devices")?;
-        }
-        let (fds, link) = pending.finish_while(meanwhile)?;
-
-        fault::at("terminals").stage("terminals")?;
-        if let Some(payload) = &mut leases.payload {
-            payload.attach_devices().stage("devices")?;
-            warn(payload.take_warnings());
-        }
-        fault::at("devices").stage("devices")?;
-        let told = (&env, &[][..]);
-        hooks::run_while(&plan.hooks.list, HookKind::StartHost, &plan.hooks.context, told, meanwhile)
-            .stage("hooks")?;
-        fault::at("start-host").stage("hooks")?;
-        link.begin(())?.wait_exec(meanwhile)?;
+        let (fds, pending) = match self.last_work(leases) {
+            true => {
+                if let Some(payload) = &mut leases.payload {
+                    payload.prepare_devices().stage("devices")?;
+                }
+                let (fds, link) = pending.finish_while(meanwhile)?;
+                self.do_last_work(leases, &env, meanwhile)?;
+                (fds, link.begin(())?)
+            }
+            false => pending.ahead(())?.finish_while(meanwhile)?,
+        };
+        pending.wait_exec(meanwhile)?;
         // A guest that is killed before it executes ends the link too.
         if let Some(process::Exit::Killed(SIGKILL)) = self.init.peek() {
             return Err(StartError::Died { how: String::new() });
         }
         fault::at("running").stage("running")?;
         Ok((fds, namespaces, env))
+    }
+
+    /// Whether something is to be done here before the program may run.
+    fn last_work(&self, leases: &Leases) -> bool {
+        let hooked = self.plan.hooks.list.iter().any(|hook| hook.kind == HookKind::StartHost);
+        hooked || leases.payload.as_ref().is_some_and(PayloadLease::restricts_devices)
+    }
+
+    fn do_last_work(
+        &self,
+        leases: &mut Leases,
+        env: &Env,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> Result<(), StartError> {
+        let hooks = &self.plan.hooks;
+        fault::at("terminals").stage("terminals")?;
+        if let Some(payload) = &mut leases.payload {
+            payload.attach_devices().stage("devices")?;
+            warn(payload.take_warnings());
+        }
+        fault::at("devices").stage("devices")?;
+        let told = (env, &[][..]);
+        hooks::run_while(&hooks.list, HookKind::StartHost, &hooks.context, told, meanwhile).stage("hooks")?;
+        fault::at("start-host").stage("hooks")
     }
 
     fn user_namespace(&self) -> Result<Option<OwnedFd>, lxc_sys::Error> {

@@ -359,7 +359,33 @@ impl<S: Stage> Link<MonitorEnd, S> {
     }
 }
 
+/// Two stages that the guest was let into, one after the other: it does not wait between them.
+#[derive(Debug)]
+#[must_use]
+pub struct Ahead<S: Stage>(Pending<S>);
+
+impl<S: Stage> Ahead<S> {
+    /// Waits for the guest's answer to the first of them, and others are served meanwhile.
+    ///
+    /// # Errors
+    /// The guest's report, or a failure of the link.
+    pub fn finish_while(self, meanwhile: &mut dyn Meanwhile) -> Result<(S::Up, Pending<S::Next>), LinkError> {
+        let (up, Link { sock, .. }) = self.0.finish_while(meanwhile)?;
+        Ok((up, Pending { sock, at: PhantomData }))
+    }
+}
+
 impl<S: Stage> Pending<S> {
+    /// Lets the guest into the next stage too, for when nothing is to be done here between the two.
+    ///
+    /// # Errors
+    /// [`LinkError::Gone`] when the guest has died.
+    pub fn ahead(self, down: <S::Next as Stage>::Down) -> Result<Ahead<S>, LinkError> {
+        let next = Link::<MonitorEnd, S::Next> { sock: self.sock, at: PhantomData };
+        let Pending { sock, .. } = next.begin(down)?;
+        Ok(Ahead(Pending { sock, at: PhantomData }))
+    }
+
     /// Waits for the guest's answer.
     ///
     /// # Errors
@@ -443,6 +469,7 @@ impl Link<GuestEnd, Commit> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meanwhile::Nobody;
 
     #[test]
     fn long_messages_cross_in_parts() {
@@ -471,6 +498,18 @@ mod tests {
         let Err(LinkError::Reported(report)) = pending.finish() else { panic!("no report") };
         assert_eq!(report.stage, "identity");
         assert_eq!(report.into_error().to_string(), "mount(/proc): Operation not permitted");
+    }
+
+    #[test]
+    fn two_stages_at_once() {
+        let (monitor, guest) = pair().unwrap();
+        let ahead = monitor.begin(None).unwrap().ahead(None).unwrap();
+        let guest = guest.run(|_| Ok::<_, LinkError>(())).unwrap();
+        let failed = guest.run(|_| Err::<IdmapRequests, _>(LinkError::Garbled("x")));
+        assert!(failed.is_err());
+        let ((), pending) = ahead.finish_while(&mut Nobody).unwrap();
+        let Err(LinkError::Reported(report)) = pending.finish() else { panic!("no report") };
+        assert_eq!(report.stage, "mounts");
     }
 
     #[test]

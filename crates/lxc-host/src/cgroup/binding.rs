@@ -27,6 +27,11 @@ pub(super) struct Devices {
 }
 
 impl PayloadLease {
+    /// Whether there are device rules to bind.
+    pub fn restricts_devices(&self) -> bool {
+        !matches!(self.work.devices, DeviceWork::None)
+    }
+
     /// Loads the device program of v2 ahead of [`Self::attach_devices`]: the kernel checks and compiles
     /// it for some 0.3 ms, time that the monitor has while the container mounts. Nothing binds yet.
     ///
