@@ -14,8 +14,8 @@ use lxc_types::State;
 use lxc_types::device_rule::{DeviceInput, DeviceKind};
 
 use super::{Container, Error, Result};
-use crate::command::ClientError;
 use crate::command::wire::{self, Which};
+use crate::command::{Client, ClientError};
 
 /// How a container is stopped. A `timeout` of `None` waits for ever, of zero not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,13 +206,25 @@ impl Container {
     }
 
     fn item_dir(&self, file: &str) -> Result<Dir> {
-        let client = self.client();
-        let controller = spec::controller_of(file);
+        self.group_dir(&self.client(), spec::controller_of(file))
+    }
+
+    /// The directory of the container's cgroup of a controller; of the unified hierarchy for `cgroup`.
+    pub(super) fn group_dir(&self, client: &Client, controller: &str) -> Result<Dir> {
         match client.cgroup_fd(Which::Limit, controller) {
             Ok(fd) => Ok(Dir::from_fd(fd, format!("container's {controller} cgroup"))),
             Err(ClientError::NotRunning) => Err(Error::Client(ClientError::NotRunning)),
             Err(_) => {
-                let path = client.cgroup(Which::Limit, Some(controller))?;
+                // Monitors of LXC know no controller of this name: they hand out the directory where cgroup2 is
+                // alone, and tell its path elsewhere.
+                let named = (controller != "cgroup").then_some(controller);
+                if named.is_none()
+                    && let Ok(fd) =
+                        client.cgroup2_fd(Which::Limit).or_else(|_| client.cgroup2_fd(Which::Process))
+                {
+                    return Ok(Dir::from_fd(fd, "container's cgroup"));
+                }
+                let path = client.cgroup(Which::Limit, named)?;
                 self.open_cgroup(controller, &path)
             }
         }

@@ -5,14 +5,12 @@ use std::os::fd::AsFd;
 
 use rustix::process::Pid;
 
-use lxc_host::cgroup::dir::Dir;
 use lxc_host::cgroup::stats;
 use lxc_host::net::{Netlink, query};
 use lxc_sys::ns;
 
-use super::{Container, Result};
+use super::{Container, Error, Result};
 use crate::command::ClientError;
-use crate::command::wire::Which;
 
 pub use stats::{Stats, Transfers};
 
@@ -70,15 +68,11 @@ impl Container {
     pub fn stats(&self) -> Option<Stats> {
         let client = self.client();
         let mut running = true;
-        let stats = Stats::read(&mut |controller| match client.cgroup_fd(Which::Limit, controller) {
-            Ok(fd) => Some(Dir::from_fd(fd, "container's cgroup")),
-            Err(ClientError::NotRunning) => {
-                running = false;
+        let stats = Stats::read(&mut |controller| match self.group_dir(&client, controller) {
+            Ok(dir) => Some(dir),
+            Err(error) => {
+                running &= !matches!(error, Error::Client(ClientError::NotRunning));
                 None
-            }
-            Err(_) => {
-                let path = client.cgroup(Which::Limit, Some(controller)).ok()?;
-                self.open_cgroup(controller, &path).ok()
             }
         });
         running.then_some(stats)

@@ -8,6 +8,7 @@ mod faults;
 mod host_template;
 mod json;
 mod many;
+mod mixed;
 mod monitor;
 mod plan;
 mod quiet;
