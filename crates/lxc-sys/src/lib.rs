@@ -20,6 +20,7 @@ pub mod procfs;
 pub mod pty;
 pub mod seccomp;
 pub mod socket;
+pub mod time;
 pub mod users;
 
 pub use error::{Error, Op, Result};

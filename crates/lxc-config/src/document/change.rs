@@ -1,7 +1,7 @@
 //! Changes to the text, as programs make them through the API.
 
 use super::flat::new_line;
-use super::{Document, Item, Line, Place};
+use super::{Document, Item, Line, Place, trim_value, unquote, value_range};
 use crate::config::unwritable;
 use crate::keys::{self, Index, Key, KeyError, Shape, ValueError};
 use crate::origin::Origin;
@@ -63,6 +63,35 @@ impl Document {
             self.lines.push(Line { raw: Vec::new(), place: Place::Step, origin: Origin::Program, item });
         }
         Ok(())
+    }
+
+    /// Changes values where they stand in the text; what is around them on their lines stays. `change` gets key
+    /// and value of each line of the entry file, and gives the new value if there is to be one.
+    ///
+    /// # Errors
+    /// A new value that no line can hold. Whether the key takes it is not looked at here.
+    pub fn rewrite(&mut self, change: &mut dyn FnMut(&str, &str) -> Option<String>) -> Result<(), EditError> {
+        for line in self.lines.iter_mut().filter(|line| line.place == Place::Own) {
+            let Some(item) = &mut line.item else { continue };
+            let Some(value) = change(&item.key, &item.value) else { continue };
+            if let Some(c) = unwritable(&value) {
+                let error = ValueError::Character(c);
+                return Err(KeyError::Value { key: item.key.clone(), error }.into());
+            }
+            match value_range(&line.raw) {
+                Some((start, end)) if unquote(trim_value(&value)) == value => {
+                    line.raw.splice(start..end, value.bytes());
+                }
+                _ => line.raw = format!("{}\n", new_line(&item.key, &value)).into_bytes(),
+            }
+            item.value = value;
+        }
+        Ok(())
+    }
+
+    /// Takes blank lines out of the text.
+    pub fn drop_blank_lines(&mut self) {
+        self.lines.retain(|line| line.place != Place::Own || !line.raw.trim_ascii().is_empty());
     }
 
     /// Puts an include line at the end, and what it brought.

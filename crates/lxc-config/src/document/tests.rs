@@ -275,3 +275,28 @@ fn includes_are_overruled_by_steps() {
     let (again, _) = parse_flattened(&document.flatten());
     assert_eq!(listed(&again), listed(&document));
 }
+
+#[test]
+fn values_are_rewritten_in_place() {
+    let text = "# c\n\n  lxc.uts.name\t= a \nfoo\n\t\nlxc.include = /i\nlxc.group='x'\nlxc.group = y";
+    let (mut document, problems) =
+        load(&mut Files::new(&[("/c/config", text), ("/i", "lxc.uts.name = included\n")]));
+    assert!(problems.is_empty(), "{problems:?}");
+    let mut seen = Vec::new();
+    let mut change = |key: &str, value: &str| {
+        seen.push(format!("{key}={value}"));
+        match value {
+            "a" | "x" => Some("new".to_owned()),
+            "y" => Some(" y ".to_owned()),
+            _ => None,
+        }
+    };
+    document.rewrite(&mut change).unwrap();
+    assert_eq!(seen, ["lxc.uts.name=a", "lxc.include=/i", "lxc.group=x", "lxc.group=y"]);
+    document.drop_blank_lines();
+    let after = "# c\n  lxc.uts.name\t= new \nfoo\nlxc.include = /i\nlxc.group='new'\nlxc.group = \" y \"\n";
+    assert_eq!(String::from_utf8(document.to_text()).unwrap(), after);
+    let (again, _) = load(&mut Files::new(&[("/c/config", after), ("/i", "lxc.uts.name = included\n")]));
+    assert_eq!(listed(&again), listed(&document));
+    assert!(document.rewrite(&mut |_, _| Some("a\nb".to_owned())).is_err());
+}

@@ -3,6 +3,8 @@
 //! [`open`] finds the backend of a source; everything else is the [`Backend`]'s. `mount` runs in the
 //! container's mount namespace, the rest in the host's.
 
+mod clone;
+mod copy;
 mod dir;
 mod overlay;
 mod removal;
@@ -16,6 +18,8 @@ use lxc_types::StorageKind;
 use lxc_types::mount::MountOptions;
 use rustix::fs::{Gid, Uid};
 
+pub use clone::{ClonePlan, CloneSpec, Share, plan as plan_clone};
+pub use copy::{How, copy_tree};
 pub use dir::Directory;
 pub use overlay::Overlay;
 pub use removal::remove_tree;
@@ -67,6 +71,24 @@ pub enum Error {
     /// It could not be made.
     #[error("cannot create {source_text}")]
     Create {
+        /// The source as written.
+        source_text: String,
+        /// Why.
+        source: lxc_sys::Error,
+    },
+    /// It cannot become storage of this type.
+    #[error("cannot make {target} of {source_text}: {problem}")]
+    Clone {
+        /// The source as written.
+        source_text: String,
+        /// The type that was asked for.
+        target: StorageKind,
+        /// What is in the way.
+        problem: &'static str,
+    },
+    /// It could not be copied.
+    #[error("cannot copy {source_text}")]
+    Copy {
         /// The source as written.
         source_text: String,
         /// Why.
