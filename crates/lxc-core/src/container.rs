@@ -1,6 +1,7 @@
 //! A container as tools and libraries see it: its configuration on disk, and its monitor if it runs.
 
 mod control;
+mod copies;
 mod query;
 mod start;
 
@@ -16,8 +17,9 @@ use crate::attach::{self, AttachOptions, Attached, Program};
 use crate::command::client::{Waiting, read_state};
 use crate::command::{Client, ClientError};
 use crate::config_file::{self, Loaded};
-use crate::destroy::Doomed;
+use crate::destroy::{self, Doomed};
 use crate::dirs::Dirs;
+use crate::unfinished::{self, State as Unfinished};
 
 pub use crate::error::{Error, ErrorKind};
 pub use control::{ConsoleSession, Stop, TtyChoice};
@@ -254,11 +256,43 @@ impl Container {
         Ok(attach::attach(&context, what, o)?)
     }
 
+    /// Refuses a container that somebody is making; says whether what is there was left by somebody who was
+    /// killed.
+    pub(crate) fn check_finished(&self) -> Result<Unfinished> {
+        match unfinished::state(&self.dir())? {
+            Unfinished::InProgress => {
+                let mark = unfinished::mark_of(&self.dir());
+                Err(Error::State(format!("it is still being made (somebody holds {})", mark.display())))
+            }
+            state => Ok(state),
+        }
+    }
+
+    /// Refuses a container that is no source for another one: not defined, or not complete.
+    pub(crate) fn check_complete(&self) -> Result<()> {
+        if !self.defined {
+            return Err(Error::NotDefined(self.config_file.clone()));
+        }
+        if self.check_finished()? == Unfinished::Leftover {
+            return Err(Error::State(
+                "its creation was broken off: lxc-destroy removes what is left".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
     /// Removes it from disk.
     ///
     /// # Errors
     /// When it runs (without `force`), when others need it, and those of removing files.
     pub fn destroy(&self, o: &DestroyOptions) -> Result<()> {
+        if self.check_finished()? == Unfinished::Leftover {
+            return Ok(destroy::leftover(&self.dirs.run, &self.lxcpath, &self.name)?);
+        }
         let doomed = Doomed { lxcpath: &self.lxcpath, name: &self.name, config: &self.config };
         if !o.snapshots {
             doomed.check()?;
@@ -274,7 +308,7 @@ impl Container {
             }
         }
         if o.snapshots {
-            doomed.remove_snapshots(&self.dirs.run)?;
+            doomed.remove_snapshots(&self.dirs)?;
         }
         let facts = crate::plan::hooks::for_disk(&self.config, &self.dirs, &self.name, &self.config_file);
         Ok(doomed.remove(&self.dirs.run, &facts.list, &facts.env)?)

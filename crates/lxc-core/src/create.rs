@@ -3,30 +3,25 @@
 //! What goes wrong half-way is undone. A creation that was killed leaves the file `partial` behind, without
 //! the lock that its creator held on it: the next creation of that name clears it away.
 
-mod config_text;
+pub(crate) mod config_text;
 mod host;
-mod rollback;
+pub(crate) mod rollback;
 mod template;
 
 use std::ffi::OsString;
-use std::fs::Permissions;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 
 use lxc_config::Config;
 use lxc_config::diagnostic::Diagnostic;
 use lxc_host::storage::{self, CreateSpec, Source, remove_tree};
-use lxc_sys::filelock::{self, Wait};
+use lxc_sys::Error as SysError;
 use lxc_sys::process::Exit;
-use lxc_sys::{Error as SysError, Op};
-use lxc_types::{IdKind, IdMap, Name, StorageKind};
+use lxc_types::{IdMap, Name, StorageKind};
 
+use crate::folder;
 use crate::lock::make_dirs;
+use crate::unfinished::{self, Mark};
 pub use lxc_host::storage::Error as StorageError;
 use rollback::Rollback;
 pub use template::Template;
@@ -106,13 +101,13 @@ fn ended(exit: Exit) -> String {
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Creates container `name` in `lxcpath`.
+/// Creates container `name` in `lxcpath`. `run` is the directory for files of running programs.
 ///
 /// # Errors
 /// See [`Error`]. What was made before the failure is removed again.
-pub fn create(lxcpath: &Path, name: &Name, o: &CreateOptions) -> Result<()> {
+pub fn create(run: &Path, lxcpath: &Path, name: &Name, o: &CreateOptions) -> Result<()> {
     let folder = lxcpath.join(name.as_str());
-    let new = New { folder: &folder, config: folder.join("config"), name, o };
+    let new = New { run, lxcpath, folder: &folder, config: folder.join("config"), name, o };
     if new.config.exists() && !is_leftover(&folder)? {
         return Err(Error::Exists(folder.clone()));
     }
@@ -135,19 +130,19 @@ fn rootfs_of(config: &Config) -> Option<PathBuf> {
     config.rootfs.source.as_ref().map(|source| PathBuf::from(&source.value.path))
 }
 
-/// Whether the folder is what a killed creation left: it has a `partial` that nobody locks.
+/// Whether the folder is what a killed creation left.
 fn is_leftover(folder: &Path) -> Result<bool> {
-    let path = folder.join("partial");
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = match rustix::fs::open(&path, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(false),
-        other => other.op("open", &path)?,
-    };
-    if filelock::lock(&file, Wait::No)? { Ok(true) } else { Err(Error::InProgress(path)) }
+    match unfinished::state(folder)? {
+        unfinished::State::Finished => Ok(false),
+        unfinished::State::Leftover => Ok(true),
+        unfinished::State::InProgress => Err(Error::InProgress(unfinished::mark_of(folder))),
+    }
 }
 
 /// A container that is being made.
 struct New<'a> {
+    run: &'a Path,
+    lxcpath: &'a Path,
     folder: &'a Path,
     config: PathBuf,
     name: &'a Name,
@@ -158,20 +153,9 @@ impl New<'_> {
     /// Makes the container's folder; one that is there without a configuration is used, and left at a failure.
     fn make_folder(&self, config: &Config, rollback: &mut Rollback) -> Result<()> {
         if is_leftover(self.folder)? {
-            log::warn!("removing {}, which a broken creation left", self.folder.display());
-            remove_tree(self.folder)?;
+            crate::destroy::leftover(self.run, self.lxcpath, self.name)?;
         }
-        match std::fs::create_dir(self.folder) {
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-            other => other.op("mkdir", self.folder)?,
-        }
-        let folder = self.folder.to_owned();
-        rollback.push(format!("the folder {}", folder.display()), move || remove_tree(&folder));
-        // Not what the umask leaves: the group may look after the container.
-        std::fs::set_permissions(self.folder, Permissions::from_mode(0o770)).op("chmod", self.folder)?;
-        if let Some((uid, gid)) = owner(config) {
-            std::os::unix::fs::chown(self.folder, Some(uid), Some(gid)).op("chown", self.folder)?;
-        }
+        folder::make(self.folder, folder::owner(config), rollback)?;
         Ok(())
     }
 
@@ -209,23 +193,15 @@ impl New<'_> {
             Template::None => return Ok(()),
         };
         config_text::prepend_header(&self.config, &shown, &self.o.args)?;
-        let path = self.folder.join("partial");
-        std::fs::remove_file(&path).op("unlink", &path)?;
-        drop(partial);
-        Ok(())
+        Ok(partial.finish()?)
     }
 
-    /// Marks the container as being made, for as long as the file is open.
-    fn mark(&self, rollback: &mut Rollback) -> Result<OwnedFd> {
-        let path = self.folder.join("partial");
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&path, flags, Mode::empty()).op("open", &path)?;
-        let undo = path.clone();
-        rollback.push("the mark of an unfinished creation", move || match std::fs::remove_file(&undo) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other.op("unlink", &undo),
-        });
-        if filelock::lock(&file, Wait::No)? { Ok(file) } else { Err(Error::InProgress(path)) }
+    /// Marks the container as being made.
+    fn mark(&self, rollback: &mut Rollback) -> Result<Mark> {
+        let path = unfinished::mark_of(self.folder);
+        let Some(mark) = Mark::set(self.folder)? else { return Err(Error::InProgress(path)) };
+        rollback.push("the mark of an unfinished creation", move || unfinished::remove(&path));
+        Ok(mark)
     }
 
     /// Makes what the root file system lies on: its source, and the directory in which the template finds it.
@@ -242,7 +218,7 @@ impl New<'_> {
             rootfs: rootfs.clone(),
             container: self.folder.to_owned(),
             dir: self.o.dir.clone(),
-            owner: owner(config),
+            owner: folder::owner(config),
         })?;
         if is_new {
             let undo = rootfs.clone();
@@ -254,14 +230,6 @@ impl New<'_> {
 
 fn idmaps(config: &Config) -> Vec<IdMap> {
     config.idmaps.iter().map(|map| map.value).collect()
-}
-
-/// The host's ids of the container's root, if it has ids of its own.
-fn owner(config: &Config) -> Option<(u32, u32)> {
-    let root = |kind: IdKind| {
-        config.idmaps.iter().filter(|map| map.value.kind == kind).find_map(|map| map.value.to_outside(0))
-    };
-    Some((root(IdKind::User)?, root(IdKind::Group)?))
 }
 
 /// Whether `path` can stand in a configuration value: it is text of one line.

@@ -9,6 +9,8 @@ use lxc_sys::{Error as SysError, Op};
 use lxc_types::{Name, StorageKind};
 
 use crate::config_file;
+use crate::depends::{self, Pair};
+use crate::dirs::Dirs;
 use crate::hooks::{self, HookError};
 use crate::lock;
 
@@ -49,11 +51,39 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// # Errors
 /// See [`Error`].
-pub fn ephemeral(config: &Config, lxcpath: &Path, name: &Name) -> Result<()> {
+pub fn ephemeral(config: &Config, run: &Path, lxcpath: &Path, name: &Name) -> Result<()> {
     let doomed = Doomed { lxcpath, name, config };
     doomed.remove_storage()?;
-    doomed.forget_in_parents()?;
+    forget_in_parents(run, lxcpath, name)?;
     doomed.remove_folder()
+}
+
+/// Removes what a broken creation left. Its configuration is not believed: it may not be the container's own yet.
+///
+/// # Errors
+/// Those of removing files.
+pub(crate) fn leftover(run: &Path, lxcpath: &Path, name: &Name) -> lxc_sys::Result<()> {
+    let folder = lxcpath.join(name.as_str());
+    log::warn!("removing {}, which a broken creation left", folder.display());
+    forget_in_parents(run, lxcpath, name)?;
+    remove_tree(&folder)
+}
+
+/// Removes a container from the lists of those whose files it uses.
+fn forget_in_parents(run: &Path, lxcpath: &Path, name: &Name) -> lxc_sys::Result<()> {
+    let own = Pair::new(lxcpath, name);
+    for parent in depends::needed_by(&lxcpath.join(name.as_str()))? {
+        depends::remove_clone(run, &parent, &own, false)?;
+    }
+    Ok(())
+}
+
+/// Where a container's snapshots are: beside the containers in the old style, if that folder is there.
+pub(crate) fn snapshots_of(lxcpath: &Path, name: &Name) -> PathBuf {
+    let mut old = lxcpath.as_os_str().to_owned();
+    old.push("snaps");
+    let old = PathBuf::from(old);
+    if old.is_dir() { old.join(name.as_str()) } else { lxcpath.join(name.as_str()).join("snaps") }
 }
 
 /// A stopped container that is to be removed.
@@ -77,24 +107,19 @@ impl Doomed<'_> {
     /// # Errors
     /// [`Error::HasClones`], [`Error::HasSnapshots`].
     pub fn check(&self) -> Result<()> {
-        let folder = self.folder();
-        let clones = folder.join("lxc_snapshots");
-        if std::fs::read_to_string(&clones).is_ok_and(|text| has_clones(&text)) {
-            return Err(Error::HasClones(clones));
-        }
-        let snaps = self.snapshots();
+        self.check_clones()?;
+        let snaps = snapshots_of(self.lxcpath, self.name);
         if is_filled(&snaps) {
             return Err(Error::HasSnapshots(snaps));
         }
         Ok(())
     }
 
-    /// Where its snapshots are: beside the containers in the old style, if that folder is there.
-    fn snapshots(&self) -> PathBuf {
-        let mut old = self.lxcpath.as_os_str().to_owned();
-        old.push("snaps");
-        let old = PathBuf::from(old);
-        if old.is_dir() { old.join(self.name.as_str()) } else { self.folder().join("snaps") }
+    fn check_clones(&self) -> Result<()> {
+        match depends::clones_of(&self.folder())? {
+            Some(clones) => Err(Error::HasClones(clones)),
+            None => Ok(()),
+        }
     }
 
     /// Runs the hooks, removes the storage, what other containers note about it, and its folder. The caller
@@ -111,22 +136,33 @@ impl Doomed<'_> {
             return Ok(());
         }
         self.remove_storage()?;
-        self.forget_in_parents()?;
+        forget_in_parents(run, self.lxcpath, self.name)?;
         self.remove_folder()
     }
 
-    /// Removes all its snapshots, which are containers in a folder of their own.
+    /// Removes all its snapshots, which are containers in a folder of their own. Nothing is removed when others
+    /// need this container or one of them.
     ///
     /// # Errors
-    /// A snapshot that others need, or that cannot be removed.
-    pub fn remove_snapshots(&self, run: &Path) -> Result<()> {
-        let snaps = self.snapshots();
-        for name in crate::list::defined(&snaps)? {
+    /// See [`Error`].
+    pub fn remove_snapshots(&self, dirs: &Dirs) -> Result<()> {
+        self.check_clones()?;
+        let snaps = snapshots_of(self.lxcpath, self.name);
+        let names = crate::list::defined(&snaps)?;
+        for name in &names {
+            if let Some(clones) = depends::clones_of(&snaps.join(name.as_str()))? {
+                return Err(Error::HasClones(clones));
+            }
+        }
+        for name in names {
             let file = snaps.join(name.as_str()).join("config");
-            let config =
-                config_file::load(&file).map_err(|problems| Error::Snapshot { file, problems })?.config;
+            let config = match config_file::load(&file) {
+                Ok(loaded) => loaded.config,
+                Err(problems) => return Err(Error::Snapshot { file, problems }),
+            };
+            let plan = crate::plan::hooks::for_disk(&config, dirs, &name, &file);
             let snapshot = Doomed { lxcpath: &snaps, name: &name, config: &config };
-            snapshot.remove(run, &[], &hooks::Env::default())?;
+            snapshot.remove(&dirs.run, &plan.list, &plan.env)?;
         }
         Ok(remove_tree(&snaps)?)
     }
@@ -157,25 +193,6 @@ impl Doomed<'_> {
         }
     }
 
-    /// Removes this container from the lists of those whose files it uses.
-    fn forget_in_parents(&self) -> Result<()> {
-        let depends = self.folder().join("lxc_rdepends");
-        let Ok(text) = std::fs::read_to_string(&depends) else { return Ok(()) };
-        let mut lines = text.lines();
-        while let (Some(lxcpath), Some(name)) = (lines.next(), lines.next()) {
-            let list = Path::new(lxcpath).join(name).join("lxc_snapshots");
-            let Ok(text) = std::fs::read_to_string(&list) else { continue };
-            let own = self.lxcpath.to_string_lossy();
-            let left = without(&text, &own, self.name.as_str());
-            if left.is_empty() {
-                std::fs::remove_file(&list).op("unlink", &list)?;
-            } else {
-                std::fs::write(&list, left).op("write", &list)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Removes the container's folder. Snapshots in it stay, and then the folder does.
     fn remove_folder(&self) -> Result<()> {
         let folder = self.folder();
@@ -192,27 +209,6 @@ impl Doomed<'_> {
     }
 }
 
-/// Whether a list of dependent containers names any. The old format is their count.
-fn has_clones(text: &str) -> bool {
-    let text = text.trim();
-    !text.is_empty() && text.parse::<u64>() != Ok(0)
-}
-
-/// A list of pairs of lines (folder, name), or a count in the old format, without one container.
-fn without(text: &str, lxcpath: &str, name: &str) -> String {
-    if let Ok(count) = text.trim().parse::<u64>() {
-        return if count > 1 { (count - 1).to_string() } else { String::new() };
-    }
-    let mut left = String::new();
-    let mut lines = text.lines();
-    while let (Some(path), Some(other)) = (lines.next(), lines.next()) {
-        if (path, other) != (lxcpath, name) {
-            left.push_str(&format!("{path}\n{other}\n"));
-        }
-    }
-    left
-}
-
 /// Whether a directory has any entry.
 fn is_filled(dir: &Path) -> bool {
     std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
@@ -224,18 +220,6 @@ mod tests {
 
     use lxc_config::Sourced;
     use lxc_config::config::RootfsSource;
-
-    #[test]
-    fn lists_of_copies() {
-        let text = "/var/lib/lxc\ns1\n/var/lib/lxc\ns2\n";
-        assert!(has_clones(text));
-        assert_eq!(without(text, "/var/lib/lxc", "s1"), "/var/lib/lxc\ns2\n");
-        assert_eq!(without("/var/lib/lxc\ns1\n", "/var/lib/lxc", "s1"), "");
-        assert_eq!(without("/srv\ns1\n", "/var/lib/lxc", "s1"), "/srv\ns1\n");
-        assert!(has_clones("2") && !has_clones("0\n") && !has_clones(""));
-        assert_eq!(without("2", "/x", "y"), "1");
-        assert_eq!(without("1\n", "/x", "y"), "");
-    }
 
     struct Made {
         dir: tempfile::TempDir,
@@ -336,7 +320,13 @@ mod tests {
         std::fs::create_dir_all(&snap).unwrap();
         std::fs::write(snap.join("config"), format!("lxc.rootfs.path = dir:{}\n", rootfs.display())).unwrap();
         let run = tempfile::tempdir().unwrap();
-        made.doomed().remove_snapshots(run.path()).unwrap();
+        let dirs = Dirs { run: run.path().to_owned(), ..Dirs::of_this_process() };
+        let clones = made.dir.path().join("c1/snaps/snap0/lxc_snapshots");
+        std::fs::write(&clones, "/x\ny\n").unwrap();
+        assert!(matches!(made.doomed().remove_snapshots(&dirs), Err(Error::HasClones(_))));
+        assert!(snap.exists() && rootfs.exists());
+        std::fs::remove_file(&clones).unwrap();
+        made.doomed().remove_snapshots(&dirs).unwrap();
         assert!(!snap.exists() && !rootfs.exists());
         made.remove().unwrap();
     }

@@ -4,6 +4,7 @@ use lxc_config::Diagnostic;
 
 use crate::attach::AttachError;
 use crate::command::ClientError;
+use crate::copy;
 use crate::create;
 use crate::destroy;
 use crate::start::StartError;
@@ -36,6 +37,9 @@ pub enum Error {
     /// The configuration has mistakes: all of them, errors first.
     #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
     Config(Vec<Diagnostic>),
+    /// There is no such container.
+    #[error("not defined: no {}", .0.display())]
+    NotDefined(std::path::PathBuf),
     /// A key or value was refused.
     #[error("{0}")]
     Key(String),
@@ -63,6 +67,9 @@ pub enum Error {
     /// It could not be destroyed.
     #[error(transparent)]
     Destroy(#[from] destroy::Error),
+    /// It could not be copied.
+    #[error(transparent)]
+    Copy(#[from] copy::Error),
     /// Control groups.
     #[error(transparent)]
     Cgroup(#[from] lxc_host::cgroup::Error),
@@ -94,6 +101,7 @@ impl Error {
             | ClientError::Socket(_) => ErrorKind::Other,
         };
         match self {
+            Error::NotDefined(_) => ErrorKind::NotDefined,
             Error::Config(_) | Error::Key(_) => ErrorKind::Config,
             Error::AlreadyRunning => ErrorKind::AlreadyRunning,
             Error::Client(e) | Error::Attach(AttachError::Client(e)) => of_client(e),

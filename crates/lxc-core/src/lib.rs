@@ -9,12 +9,16 @@ pub mod attach;
 pub mod command;
 pub mod config_file;
 pub mod container;
+pub mod copy;
 pub mod create;
+mod depends;
 pub mod destroy;
 pub mod dirs;
+pub mod ephemeral;
 mod error;
 pub mod facts;
 pub mod fault;
+mod folder;
 pub mod hooks;
 pub mod lifecycle;
 pub mod list;
@@ -25,8 +29,11 @@ pub mod monitor;
 pub mod monitord;
 pub mod notify;
 pub mod plan;
+mod rename;
+pub mod snapshot;
 pub mod start;
 pub mod supervise;
+mod unfinished;
 pub mod unshare;
 
 pub use attach::{AttachOptions, Attached, Elevated, EnvPolicy, Program};
@@ -35,7 +42,10 @@ pub use container::{
     Address, ConsoleSession, Container, DestroyOptions, Error, ErrorKind, LinkStats, Run, StartOptions,
     Started, Stats, Stop, Transfers, TtyChoice,
 };
+pub use copy::CopyOptions;
 pub use create::{CreateOptions, Template};
 pub use dirs::Dirs;
+pub use ephemeral::EphemeralOptions;
 pub use monitor::Outcome;
+pub use snapshot::Snapshot;
 pub use supervise::Mode;

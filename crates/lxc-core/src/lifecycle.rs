@@ -334,7 +334,8 @@ impl Life<'_> {
     /// The very end: an ephemeral container is destroyed, links that are out of use are let go.
     fn close(&mut self, plan: &StartPlan) {
         if plan.ephemeral
-            && let Err(e) = crate::destroy::ephemeral(&self.job.config, &plan.lxcpath, &plan.name)
+            && let Err(e) =
+                crate::destroy::ephemeral(&self.job.config, &self.job.dirs.run, &plan.lxcpath, &plan.name)
         {
             log::error!("{e}");
         }

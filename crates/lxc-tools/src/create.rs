@@ -99,7 +99,7 @@ impl Tool for Create {
         // An interrupted template ends, and then what it has left is removed here.
         process::ignore_signal(SIGINT);
         process::ignore_signal(SIGQUIT);
-        lxc_core::create::create(&session.lxcpath, session.name()?, &options)?;
+        lxc_core::create::create(&session.dirs.run, &session.lxcpath, session.name()?, &options)?;
         Ok(0)
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::{self, Wish};
 use crate::start::StartError;
 use crate::start::leases::Leases;
 use crate::supervise::{self, Answer, HandOver, Mode};
+use crate::unfinished::State as Unfinished;
 
 /// Where the monitor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,12 @@ impl Container {
     pub fn start(&mut self, o: &StartOptions) -> Result<Started> {
         if o.close_fds {
             lxc_sys::process::close_inherited()?;
+        }
+        if self.check_finished()? == Unfinished::Leftover {
+            crate::destroy::leftover(&self.dirs.run, &self.lxcpath, &self.name)?;
+            return Err(Error::State(
+                "its creation was broken off; what was left of it is removed now".to_owned(),
+            ));
         }
         let listener = self.bind()?;
         let log = supervise::effective_log(&o.log, &self.config);

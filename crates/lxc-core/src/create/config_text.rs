@@ -31,10 +31,10 @@ pub(super) fn with_line(text: &str, line: &str) -> String {
 }
 
 /// Writes a new configuration: mode 0660 without what the umask takes.
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+pub fn write(path: &Path, text: &str) -> lxc_sys::Result<()> {
     let mut file =
         File::options().write(true).create(true).truncate(true).mode(0o660).open(path).op("open", path)?;
-    Ok(file.write_all(text.as_bytes()).op("write", path)?)
+    file.write_all(text.as_bytes()).op("write", path)
 }
 
 /// Puts the lines about the container's origin before its configuration, which the template has completed.

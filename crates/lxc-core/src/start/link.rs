@@ -36,6 +36,23 @@ impl Report {
         Report { stage: stage.to_owned(), chain }
     }
 
+    /// For another process: each text and a NUL.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for text in std::iter::once(&self.stage).chain(&self.chain) {
+            bytes.extend_from_slice(text.replace('\0', " ").as_bytes());
+            bytes.push(0);
+        }
+        bytes
+    }
+
+    /// What [`Report::to_bytes`] wrote; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Report> {
+        let mut texts =
+            bytes.strip_suffix(&[0])?.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
+        Some(Report { stage: texts.next()?, chain: texts.collect() })
+    }
+
     /// The report as an error with its causes.
     pub fn into_error(self) -> ReportedError {
         let mut cause = None;
@@ -170,7 +187,7 @@ pub(crate) fn send_data(sock: BorrowedFd<'_>, parcel: &Parcel) -> Result<(), Lin
 /// # Errors
 /// As [`send_data`].
 pub(crate) fn send_report(sock: BorrowedFd<'_>, report: &Report) -> Result<(), LinkError> {
-    send(sock, REPORT, &pack_report(report))
+    send(sock, REPORT, &Parcel { bytes: report.to_bytes(), fds: Vec::new() })
 }
 
 /// Waits for what the other side sends.
@@ -200,7 +217,7 @@ pub(crate) fn receive(sock: BorrowedFd<'_>) -> Result<Parcel, LinkError> {
     match head[0] {
         DATA => Ok(parcel),
         REPORT => Err(LinkError::Reported(
-            unpack_report(&parcel.bytes).ok_or(LinkError::Garbled("a broken report"))?,
+            Report::from_bytes(&parcel.bytes).ok_or(LinkError::Garbled("a broken report"))?,
         )),
         _ => Err(LinkError::Garbled("unknown tag")),
     }
@@ -212,21 +229,6 @@ fn receive_one(sock: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<socket::Receiv
         Err(e) if e.errno() == Errno::CONNRESET => Err(LinkError::Gone),
         other => Ok(other?),
     }
-}
-
-fn pack_report(report: &Report) -> Parcel {
-    let mut bytes = Vec::new();
-    for text in std::iter::once(&report.stage).chain(&report.chain) {
-        bytes.extend_from_slice(text.replace('\0', " ").as_bytes());
-        bytes.push(0);
-    }
-    Parcel { bytes, fds: Vec::new() }
-}
-
-fn unpack_report(bytes: &[u8]) -> Option<Report> {
-    let mut texts =
-        bytes.strip_suffix(&[0])?.split(|b| *b == 0).map(|t| String::from_utf8_lossy(t).into_owned());
-    Some(Report { stage: texts.next()?, chain: texts.collect() })
 }
 
 /// A stage of the start.
