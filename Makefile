@@ -69,7 +69,7 @@ test-ours: install-test install-faults ## The compliance tests against ours
 
 suite: install-test ## Debian's own test scripts with our tools in place
 	@if [ -x "$(SUITE)" ]; then \
-		"$(SUITE)" --path-prefix "$(stage)/bin" autostart exit-code createconfig lxc-attach no-new-privs procsys rootfs symlink; \
+		"$(SUITE)" --path-prefix "$(stage)/bin" autostart cloneconfig createconfig exit-code lxc-attach no-new-privs procsys rootfs snapdeps symlink; \
 	else echo "suite: $(SUITE) is not there: Debian's test scripts were not run"; fi
 
 lab: install-test ## A short run on other kernels

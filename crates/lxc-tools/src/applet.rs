@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::cli;
 use crate::{
-    attach, autostart, cgroup, checkconfig, config, console, create, destroy, execute, freeze, info, ls,
-    monitor, start, stop, unshare, update_config, usernsexec, wait,
+    attach, autostart, cgroup, checkconfig, config, console, copy, create, destroy, execute, freeze, info,
+    ls, monitor, snapshot, start, stop, unshare, update_config, usernsexec, wait,
 };
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
@@ -25,6 +25,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "checkconfig", run: checkconfig::run },
     Applet { name: "config", run: config::run },
     Applet { name: "console", run: cli::run::<console::Console> },
+    Applet { name: "copy", run: cli::run::<copy::Copy> },
     Applet { name: "create", run: cli::run::<create::Create> },
     Applet { name: "destroy", run: cli::run::<destroy::Destroy> },
     Applet { name: "execute", run: cli::run::<execute::Execute> },
@@ -32,6 +33,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "info", run: cli::run::<info::Info> },
     Applet { name: "ls", run: cli::run::<ls::Ls> },
     Applet { name: "monitor", run: cli::run::<monitor::Monitor> },
+    Applet { name: "snapshot", run: cli::run::<snapshot::Snapshot> },
     Applet { name: "start", run: cli::run::<start::Start> },
     Applet { name: "stop", run: cli::run::<stop::Stop> },
     Applet { name: "unfreeze", run: cli::run::<freeze::Unfreeze> },

@@ -5,6 +5,7 @@ use crate::attach::Attach;
 use crate::autostart::Autostart;
 use crate::cgroup::Cgroup;
 use crate::console::Console;
+use crate::copy::Copy;
 use crate::create::Create;
 use crate::destroy::Destroy;
 use crate::execute::Execute;
@@ -12,6 +13,7 @@ use crate::freeze::{Freeze, Unfreeze};
 use crate::info::Info;
 use crate::ls::Ls;
 use crate::monitor::Monitor;
+use crate::snapshot::Snapshot;
 use crate::start::Start;
 use crate::stop::Stop;
 use crate::unshare::Unshare;
@@ -23,8 +25,8 @@ use listed::Value;
 macro_rules! each_tool {
     ($call:ident) => {
         $call!(
-            Attach, Autostart, Cgroup, Console, Create, Destroy, Execute, Freeze, Info, Ls, Monitor, Start,
-            Stop, Unfreeze, Unshare, Wait
+            Attach, Autostart, Cgroup, Console, Copy, Create, Destroy, Execute, Freeze, Info, Ls, Monitor,
+            Snapshot, Start, Stop, Unfreeze, Unshare, Wait
         )
     };
 }
@@ -73,6 +75,11 @@ const UPSTREAM: &[(&str, &str)] = &[
     ("lxc-cgroup", "-:rcfile="),
     ("lxc-console", "t:tty= e:escape= -:rcfile="),
     (
+        "lxc-copy",
+        "N:newname= p:newpath= R:rename s:snapshot a:allowrunning F:foreground d:daemon e:ephemeral m:mount= \
+         B:backingstorage= L:fssize= D:keepdata K:keepname M:keepmac t:tmpfs -:rcfile=",
+    ),
+    (
         "lxc-create",
         "f:config= t:template= B:bdev= 0:lvname= 1:vgname= 2:thinpool= 3:fstype= 4:fssize= 5:zfsroot= 6:dir= \
          7:rbdname= 8:rbdpool= 9:rbduser= -:rcfile=",
@@ -90,6 +97,7 @@ const UPSTREAM: &[(&str, &str)] = &[
          -:filter= -:rcfile=",
     ),
     ("lxc-monitor", "Q:quit -:rcfile="),
+    ("lxc-snapshot", "L:list r:restore= N:newname= d:destroy= c:comment= C:showcomments -:rcfile="),
     (
         "lxc-start",
         "d:daemon F:foreground p:pidfile= f:rcfile= c:console= L:console-log= C:close-all-fds s:define= \

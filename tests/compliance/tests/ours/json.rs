@@ -57,6 +57,28 @@ fn ls() {
 }
 
 #[test]
+fn snapshots() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    let list = || check_json("snapshots", &c.tool("lxc-snapshot", &["-L", "--format", "json"]).ok().stdout);
+    assert_eq!(list()["snapshots"], serde_json::json!([]));
+    let comment = bed.dir().join("comment");
+    std::fs::write(&comment, "two\nlines").expect("write a comment");
+    c.tool("lxc-snapshot", &["-c", comment.to_str().expect("a path of ASCII letters")]).ok();
+    c.tool("lxc-snapshot", &[]).ok();
+    let value = list();
+    assert_eq!((&value["lxcpath"], &value["container"]), (&"/var/lib/lxc".into(), &c.name().into()));
+    let [first, second] = value["snapshots"].as_array().map_or(&[][..], Vec::as_slice) else {
+        panic!("{value}")
+    };
+    assert_eq!((&first["name"], &first["comment"]), (&"snap0".into(), &"two\nlines".into()));
+    assert_eq!(first["path"], format!("{}/snaps/snap0", c.dir().display()));
+    assert_eq!(first["timestamp"].as_str().map(str::len), Some(19));
+    assert!(second["comment"].is_null(), "{value}");
+    c.tool("lxc-snapshot", &["--format", "json"]).expect(1);
+}
+
+#[test]
 fn an_unknown_format() {
     let bed = Bed::new();
     let out = bed.tool("lxc-ls", &["--format=xml"]).expect(1);

@@ -3,6 +3,7 @@
 
 mod autostart;
 mod broken_configs;
+mod copies;
 mod differences;
 mod faults;
 mod host_template;

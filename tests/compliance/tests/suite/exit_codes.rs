@@ -14,6 +14,9 @@ const CASES: &[(&[&str], i32, i32)] = &[
     (&["lxc-wait", "-n", "NAME", "-s", "RUNNING", "-t", "1"], 1, 1),
     (&["lxc-console", "-n", "NAME"], 1, 1),
     (&["lxc-cgroup", "-n", "NAME", "pids.max"], 1, 1),
+    (&["lxc-snapshot", "-n", "NAME", "-L"], 1, 0),
+    (&["lxc-snapshot", "-n", "NAME"], 1, 0),
+    (&["lxc-copy", "-n", "NAME", "-N", "copy-of-it"], 1, 0),
     (&["lxc-start", "-n", "NAME"], 1, 0),
 ];
 
