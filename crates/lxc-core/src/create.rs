@@ -117,7 +117,13 @@ pub fn create(run: &Path, lxcpath: &Path, name: &Name, o: &CreateOptions) -> Res
     new.make_folder(&config, &mut rollback)?;
     match (&o.template, rootfs_of(&config)) {
         (Template::None, None) => config_text::write(&new.config, &text)?,
-        (Template::None, Some(path)) if path.exists() => config_text::write(&new.config, &text)?,
+        (Template::None, Some(path)) if path.exists() => {
+            // As upstream: the path once more, with its type.
+            let kind = config.rootfs.source.as_ref().and_then(|source| source.value.kind);
+            let source = Source { kind: kind.or(Some(StorageKind::Dir)), path };
+            let line = format!("lxc.rootfs.path = {source}\n");
+            config_text::write(&new.config, &config_text::with_line(&text, &line))?;
+        }
         (Template::None, Some(path)) => return Err(Error::NoRootfs(path)),
         (template, rootfs) => new.fill(template, &text, &config, rootfs, &mut rollback)?,
     }

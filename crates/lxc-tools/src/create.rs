@@ -8,7 +8,7 @@ use lxc_sys::process;
 use lxc_types::StorageKind;
 
 use crate::cli::{Common, Rcfile, Tool};
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use crate::session::{Session, absolute};
 
 /// Make a container
@@ -68,13 +68,13 @@ impl Tool for Create {
     crate::cli::common!();
 
     /// `lxc-create -t T -h` shows the template's own options, too.
-    fn after_help(&self) -> u8 {
-        let Some(word) = &self.template else { return 0 };
+    fn after_help(&self) {
+        let Some(word) = &self.template else { return };
         let dirs = lxc_core::Dirs::of_this_process();
-        let Ok(Template::Program(program)) = Template::find(word, &dirs.templates) else { return 0 };
-        match Command::new(program).arg("-h").status() {
-            Ok(status) => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
-            Err(_) => 1,
+        let Ok(Template::Program(program)) = Template::find(word, &dirs.templates) else { return };
+        // As upstream: however that ends, help was shown.
+        if let Err(error) = Command::new(&program).arg("-h").status() {
+            report::line(&format!("lxc-create: cannot run {}: {error}", program.display()));
         }
     }
 
@@ -116,7 +116,7 @@ impl Create {
             return Ok(StorageKind::Dir);
         }
         let kind = match word {
-            "none" => StorageKind::Dir,
+            "none" | "" => StorageKind::Dir,
             word => word.parse().map_err(|_| format!("{word} is not a valid backing storage type"))?,
         };
         let sized = matches!(kind, StorageKind::Lvm | StorageKind::Loop | StorageKind::Rbd);
@@ -137,9 +137,13 @@ impl Create {
             return Err("--zfsroot is only valid with -B zfs".to_owned());
         }
         match &self.dir {
-            Some(_) if kind != StorageKind::Dir => Err("--dir is only valid with -B dir".to_owned()),
             Some(dir) if !dir.is_absolute() => {
                 Err(format!("--dir must be an absolute path, not {}", dir.display()))
+            }
+            Some(_) if kind != StorageKind::Dir => {
+                // As upstream; a script may always give it.
+                log::warn!("--dir is for storage of type dir: it is ignored");
+                Ok(kind)
             }
             _ => Ok(kind),
         }
@@ -167,6 +171,7 @@ mod tests {
             ("-B rbd -7 a", StorageKind::Rbd),
             ("-B zfs --zfsroot tank", StorageKind::Zfs),
             ("--dir /srv/x", StorageKind::Dir),
+            ("-B overlay --dir /srv/x", StorageKind::Overlay),
         ] {
             assert_eq!(storage(words), Ok(kind), "{words}");
         }
@@ -183,7 +188,7 @@ mod tests {
             "-B lvm --rbdname x",
             "-B dir --zfsroot x",
             "--dir relative",
-            "-B loop --dir /x",
+            "-B loop --dir x",
         ] {
             assert!(storage(words).is_err(), "{words}");
         }

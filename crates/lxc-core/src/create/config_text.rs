@@ -13,11 +13,12 @@ use lxc_sys::Op;
 use super::{Error, Result};
 use crate::config_file;
 
-/// Reads the first configuration: its text with the random digits of hardware addresses filled in, and what
-/// it means. No file means no lines.
+/// Reads the first configuration: its text with the random digits of hardware addresses filled in and, as
+/// upstream writes it, without blank lines; and what it means. No file means no lines.
 pub(super) fn read(path: Option<&Path>) -> Result<(String, Config)> {
     let Some(path) = path else { return Ok((String::new(), Config::default())) };
-    let loaded = config_file::load(path).map_err(Error::Config)?;
+    let mut loaded = config_file::load(path).map_err(Error::Config)?;
+    loaded.document.drop_blank_lines();
     match String::from_utf8(loaded.document.to_text()) {
         Ok(text) => Ok((text, loaded.config)),
         Err(_) => Err(Error::Config(vec![Diagnostic::error(format!("{}: not UTF-8", path.display()))])),
@@ -90,7 +91,7 @@ mod tests {
         let [.., a, b, c] = address;
         assert_eq!(
             text,
-            format!("# x\n\nlxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:{a:02x}:{b:02x}:{c:02x}\n")
+            format!("# x\nlxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:{a:02x}:{b:02x}:{c:02x}\n")
         );
     }
 

@@ -63,10 +63,8 @@ pub trait Tool: clap::Parser {
     fn check(&mut self) -> Result<(), String> {
         Ok(())
     }
-    /// What else `--help` does, given the other options; the exit code.
-    fn after_help(&self) -> u8 {
-        0
-    }
+    /// What else `--help` does, given the other options.
+    fn after_help(&self) {}
     /// Does the work; the exit code.
     ///
     /// # Errors
@@ -140,10 +138,12 @@ fn ended<T: Tool>(program: &OsStr, command: &Command, tool: &T, end: End) -> u8 
     match end {
         End::Help => {
             help();
-            tool.after_help()
+            tool.after_help();
+            0
         }
         End::Question => {
             help();
+            tool.after_help();
             1
         }
         End::Usage => {
