@@ -2,6 +2,7 @@
 
 mod control;
 mod copies;
+mod gauges;
 mod query;
 mod start;
 
@@ -23,7 +24,8 @@ use crate::unfinished::{self, State as Unfinished};
 
 pub use crate::error::{Error, ErrorKind};
 pub use control::{ConsoleSession, Stop, TtyChoice};
-pub use query::{Address, LinkStats, Stats, Transfers};
+pub use gauges::{CgroupHost, Gauges, Pressure, Stall, Stats, Transfers};
+pub use query::{Address, LinkStats, Links};
 pub use start::{Run, StartOptions, Started};
 
 /// How long a monitor may take to say whether it is there: one in the middle of a start does not answer.
@@ -62,6 +64,22 @@ impl Container {
         let file = lxcpath.join(name.as_str()).join("config");
         let defined = file.is_file();
         Self::with(dirs, lxcpath, name, file, defined)
+    }
+
+    /// A container whose monitor alone is of interest: its configuration is not read, and empty.
+    pub fn unread(dirs: &Dirs, lxcpath: &Path, name: Name) -> Self {
+        let file = lxcpath.join(name.as_str()).join("config");
+        let loaded = empty(&file);
+        Container {
+            dirs: dirs.clone(),
+            lxcpath: lxcpath.to_owned(),
+            name,
+            config_file: file,
+            document: loaded.document,
+            config: loaded.config,
+            warnings: loaded.warnings,
+            defined: false,
+        }
     }
 
     /// A container with the configuration of another file than its own.

@@ -39,8 +39,8 @@ pub mod unshare;
 pub use attach::{AttachOptions, Attached, Elevated, EnvPolicy, Program};
 pub use command::{Client, ClientError};
 pub use container::{
-    Address, ConsoleSession, Container, DestroyOptions, Error, ErrorKind, LinkStats, Run, StartOptions,
-    Started, Stats, Stop, Transfers, TtyChoice,
+    Address, CgroupHost, ConsoleSession, Container, DestroyOptions, Error, ErrorKind, Gauges, LinkStats,
+    Links, Pressure, Run, Stall, StartOptions, Started, Stats, Stop, Transfers, TtyChoice,
 };
 pub use copy::CopyOptions;
 pub use create::{CreateOptions, Template};

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::cli;
 use crate::{
     attach, autostart, cgroup, checkconfig, config, console, copy, create, destroy, execute, freeze, info,
-    ls, monitor, snapshot, start, stop, unshare, update_config, usernsexec, wait,
+    ls, monitor, snapshot, start, stop, top, unshare, update_config, usernsexec, wait,
 };
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
@@ -36,6 +36,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "snapshot", run: cli::run::<snapshot::Snapshot> },
     Applet { name: "start", run: cli::run::<start::Start> },
     Applet { name: "stop", run: cli::run::<stop::Stop> },
+    Applet { name: "top", run: cli::run::<top::Top> },
     Applet { name: "unfreeze", run: cli::run::<freeze::Unfreeze> },
     Applet { name: "unshare", run: cli::run::<unshare::Unshare> },
     Applet { name: "update-config", run: update_config::run },

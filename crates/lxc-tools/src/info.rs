@@ -1,8 +1,8 @@
 //! `lxc-info`: what a container is and does.
 
-use std::path::Path;
-
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
 
 use lxc_core::{Container, LinkStats, Stats};
 use lxc_types::State;
@@ -160,7 +160,7 @@ struct Document<'a> {
     pid: Option<i32>,
     addresses: Vec<DocumentAddress>,
     usage: Option<json::Usage>,
-    links: Vec<DocumentLink>,
+    links: Vec<json::Link>,
     config: BTreeMap<&'a str, Option<String>>,
 }
 
@@ -171,17 +171,10 @@ struct DocumentAddress {
     address: String,
 }
 
-/// The object `link`.
-#[derive(Serialize)]
-struct DocumentLink {
-    host_name: String,
-    tx_bytes: u64,
-    rx_bytes: u64,
-}
-
 fn document<'a>(container: &'a Container, state: State, keys: &'a [String]) -> Document<'a> {
     let runs = state != State::Stopped;
     let addresses = if runs { container.addresses() } else { Vec::new() };
+    let stats = if runs { container.stats() } else { None };
     let links = if runs { container.link_stats() } else { Vec::new() };
     Document {
         name: container.name(),
@@ -193,11 +186,8 @@ fn document<'a>(container: &'a Container, state: State, keys: &'a [String]) -> D
             .into_iter()
             .map(|a| DocumentAddress { link: a.link, address: a.address.to_string() })
             .collect(),
-        usage: if runs { container.stats() } else { None }.as_ref().map(json::Usage::from),
-        links: links
-            .into_iter()
-            .map(|l| DocumentLink { host_name: l.host_name, tx_bytes: l.tx_bytes, rx_bytes: l.rx_bytes })
-            .collect(),
+        usage: stats.as_ref().map(|stats| json::Usage::new(stats, SystemTime::now())),
+        links: links.iter().map(json::Link::from).collect(),
         config: keys.iter().map(|key| (key.as_str(), container.config().get(key).ok())).collect(),
     }
 }

@@ -7,7 +7,7 @@
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use lxc_core::{Stats, Transfers};
+use lxc_core::{LinkStats, Pressure, Stall, Stats, Transfers};
 use lxc_types::UtcTime;
 use serde::Serialize;
 
@@ -90,14 +90,60 @@ pub struct Usage {
     io_reads: Option<u64>,
     io_writes: Option<u64>,
     pids: Option<u64>,
+    cpu_pressure: Option<PressureObject>,
+    memory_pressure: Option<PressureObject>,
+    io_pressure: Option<PressureObject>,
 }
 
-impl From<&Stats> for Usage {
-    fn from(stats: &Stats) -> Usage {
+/// The object `pressure`.
+#[derive(Clone, Debug, Serialize)]
+struct PressureObject {
+    some: StallObject,
+    full: StallObject,
+}
+
+/// The object `stall`.
+#[derive(Clone, Debug, Serialize)]
+struct StallObject {
+    avg10_percent: f64,
+    avg60_percent: f64,
+    avg300_percent: f64,
+    total_us: u64,
+}
+
+impl From<Pressure> for PressureObject {
+    fn from(pressure: Pressure) -> PressureObject {
+        let stall = |stall: Stall| StallObject {
+            avg10_percent: f64::from(stall.avg10) / 100.0,
+            avg60_percent: f64::from(stall.avg60) / 100.0,
+            avg300_percent: f64::from(stall.avg300) / 100.0,
+            total_us: stall.total,
+        };
+        PressureObject { some: stall(pressure.some), full: stall(pressure.full) }
+    }
+}
+
+/// The object `link`: what went over a link.
+#[derive(Clone, Debug, Serialize)]
+pub struct Link {
+    host_name: String,
+    tx_bytes: u64,
+    rx_bytes: u64,
+}
+
+impl From<&LinkStats> for Link {
+    fn from(link: &LinkStats) -> Link {
+        Link { host_name: link.host_name.clone(), tx_bytes: link.tx_bytes, rx_bytes: link.rx_bytes }
+    }
+}
+
+impl Usage {
+    /// From figures that were read at `at`.
+    pub fn new(stats: &Stats, at: SystemTime) -> Usage {
         let read = |transfers: Option<Transfers>| transfers.map(|t| t.read);
         let write = |transfers: Option<Transfers>| transfers.map(|t| t.write);
         Usage {
-            time: time(SystemTime::now()),
+            time: time(at),
             cpu_ns: stats.cpu,
             cpu_user_ns: stats.cpu_user,
             cpu_system_ns: stats.cpu_system,
@@ -110,12 +156,15 @@ impl From<&Stats> for Usage {
             io_reads: read(stats.io_operations),
             io_writes: write(stats.io_operations),
             pids: stats.pids,
+            cpu_pressure: stats.cpu_pressure.map(Into::into),
+            memory_pressure: stats.memory_pressure.map(Into::into),
+            io_pressure: stats.io_pressure.map(Into::into),
         }
     }
 }
 
 /// A limit from here on is none: v1 has the greatest number of whole pages instead of a word for that.
-const NO_LIMIT: u64 = 1 << 62;
+pub const NO_LIMIT: u64 = 1 << 62;
 
 #[cfg(test)]
 mod tests {
@@ -150,7 +199,8 @@ mod tests {
     #[test]
     fn no_limit_is_null() {
         for limit in [u64::MAX, 9_223_372_036_854_771_712] {
-            let usage = Usage::from(&Stats { memory_limit: Some(limit), ..Stats::default() });
+            let usage =
+                Usage::new(&Stats { memory_limit: Some(limit), ..Stats::default() }, SystemTime::now());
             assert_eq!(usage.memory_limit_bytes, None);
         }
     }

@@ -33,6 +33,7 @@ mod session;
 mod snapshot;
 mod start;
 mod stop;
+mod top;
 mod unshare;
 mod update_config;
 mod usernsexec;

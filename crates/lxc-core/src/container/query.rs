@@ -5,14 +5,11 @@ use std::os::fd::AsFd;
 
 use rustix::process::Pid;
 
-use lxc_host::cgroup::stats;
 use lxc_host::net::{Netlink, query};
 use lxc_sys::ns;
 
-use super::{Container, Error, Result};
-use crate::command::ClientError;
-
-pub use stats::{Stats, Transfers};
+use super::gauges::{CgroupHost, Stats};
+use super::{Container, Result};
 
 /// An address inside and the link that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,30 +63,48 @@ impl Container {
 
     /// What it has used; `None` when it does not run.
     pub fn stats(&self) -> Option<Stats> {
-        let client = self.client();
-        let mut running = true;
-        let stats = Stats::read(&mut |controller| match self.group_dir(&client, controller) {
-            Ok(dir) => Some(dir),
-            Err(error) => {
-                running &= !matches!(error, Error::Client(ClientError::NotRunning));
-                None
-            }
-        });
-        running.then_some(stats)
+        self.gauges(&CgroupHost::find()).map(|gauges| gauges.read())
     }
 
     /// What went over its links, in the order of their numbers, up to the first number without a link.
     pub fn link_stats(&self) -> Vec<LinkStats> {
-        let Ok(mut sock) = Netlink::route() else { return Vec::new() };
-        let mut all = Vec::new();
+        let names = self.link_names();
+        if names.is_empty() { Vec::new() } else { Links::of_this_host().stats(&names) }
+    }
+
+    /// The host's ends of its links, in the order of their numbers, up to the first number without one.
+    pub fn link_names(&self) -> Vec<String> {
+        let mut names = Vec::new();
         for index in 0.. {
             let item = |key: &str| self.running_config_item(&format!("lxc.net.{index}.{key}")).ok().flatten();
             let Some(kind) = item("type") else { break };
             let name = if kind.trim() == "veth" { item("veth.pair") } else { item("link") };
             let Some(name) = name else { break };
-            if let Ok(Some(link)) = query::link(&mut sock, name.trim()) {
+            names.push(name);
+        }
+        names
+    }
+}
+
+/// The links of this network namespace, to be asked for counters.
+#[derive(Debug)]
+pub struct Links(Option<Netlink>);
+
+impl Links {
+    /// Where there is no netlink, there are no links.
+    pub fn of_this_host() -> Links {
+        Links(Netlink::route().ok())
+    }
+
+    /// The counters of those that exist.
+    pub fn stats(&mut self, names: &[String]) -> Vec<LinkStats> {
+        let Some(sock) = &mut self.0 else { return Vec::new() };
+        let mut all = Vec::new();
+        for name in names {
+            if let Ok(Some(link)) = query::link(sock, name.trim()) {
                 // The host's end receives what the container sends.
-                all.push(LinkStats { host_name: name, tx_bytes: link.rx_bytes, rx_bytes: link.tx_bytes });
+                let host_name = name.clone();
+                all.push(LinkStats { host_name, tx_bytes: link.rx_bytes, rx_bytes: link.tx_bytes });
             }
         }
         all

@@ -31,6 +31,34 @@ pub struct Stats {
     pub io_operations: Option<Transfers>,
     /// Number of tasks.
     pub pids: Option<u64>,
+    /// How long tasks had to wait for a processor. Only v2 groups have this and the next two.
+    pub cpu_pressure: Option<Pressure>,
+    /// How long tasks had to wait for memory.
+    pub memory_pressure: Option<Pressure>,
+    /// How long tasks had to wait for block devices.
+    pub io_pressure: Option<Pressure>,
+}
+
+/// Waiting for a resource (PSI, Linux 4.20).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pressure {
+    /// Some tasks waited.
+    pub some: Stall,
+    /// All tasks that were not idle waited.
+    pub full: Stall,
+}
+
+/// How much time went by with waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stall {
+    /// Hundredths of a percent of the last ten seconds.
+    pub avg10: u32,
+    /// Of the last minute.
+    pub avg60: u32,
+    /// Of the last five minutes.
+    pub avg300: u32,
+    /// Microseconds since the group was made.
+    pub total: u64,
 }
 
 /// Reads and writes.
@@ -49,14 +77,19 @@ const USER_HZ: u64 = 100;
 
 impl Stats {
     /// Reads all figures. `group` opens the container's limit group in the hierarchy with a controller;
-    /// it is asked for `cpuacct`, `memory`, `blkio`, `io`, `pids` and, for what every v2 group has,
+    /// it is asked once each for `cpuacct`, `memory`, `blkio`, `io`, `pids` and, for what every v2 group has,
     /// `cgroup`.
     pub fn read(group: &mut dyn FnMut(&str) -> Option<Dir>) -> Stats {
         let mut stats = Stats::default();
+        let unified = group("cgroup");
         match group("cpuacct") {
             Some(dir) => stats.cpu_v1(&dir),
-            None => stats.cpu_v2(group("cgroup").as_ref()),
+            None => stats.cpu_v2(unified.as_ref()),
         }
+        let pressure = |file| Some(pressure(&text(unified.as_ref()?, file)?));
+        stats.cpu_pressure = pressure("cpu.pressure");
+        stats.memory_pressure = pressure("memory.pressure");
+        stats.io_pressure = pressure("io.pressure");
         if let Some(dir) = group("memory") {
             match number(&dir, "memory.usage_in_bytes") {
                 Some(usage) => stats.memory_v1(&dir, usage),
@@ -163,6 +196,26 @@ fn io_stat(text: &str, read: &str, write: &str) -> Transfers {
     Transfers { read, write, total: read.saturating_add(write) }
 }
 
+/// `some avg10=1.25 avg60=0.00 avg300=0.00 total=4711`, and the same for `full`.
+fn pressure(text: &str) -> Pressure {
+    let stall = |which: &str| {
+        let mut stall = Stall::default();
+        let line = text.lines().find_map(|line| line.strip_prefix(which)).unwrap_or_default();
+        for (name, value) in line.split_ascii_whitespace().filter_map(|word| word.split_once('=')) {
+            let hundredths = || value.replace('.', "").parse().unwrap_or(0);
+            match name {
+                "avg10" => stall.avg10 = hundredths(),
+                "avg60" => stall.avg60 = hundredths(),
+                "avg300" => stall.avg300 = hundredths(),
+                "total" => stall.total = value.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+        stall
+    };
+    Pressure { some: stall("some "), full: stall("full ") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +229,11 @@ mod tests {
         assert_eq!(io_stat(text, "rios", "wios").total, 77);
         assert_eq!(field("anon_thp 3\nanon 5\n", "anon"), Some(5));
         assert_eq!(field("anon\n", "anon"), None);
+        let text = "some avg10=1.25 avg60=0.00 avg300=12.07 total=4711\nfull avg10=100.00 avg60=0.00 avg300=0.00 total=3\n";
+        let some = Stall { avg10: 125, avg60: 0, avg300: 1207, total: 4711 };
+        let full = Stall { avg10: 10_000, total: 3, ..Stall::default() };
+        assert_eq!(pressure(text), Pressure { some, full });
+        assert_eq!(pressure("garbage"), Pressure::default());
     }
 
     fn directory(files: &[(&str, &str)]) -> (tempfile::TempDir, Dir) {

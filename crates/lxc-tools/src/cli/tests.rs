@@ -16,6 +16,7 @@ use crate::monitor::Monitor;
 use crate::snapshot::Snapshot;
 use crate::start::Start;
 use crate::stop::Stop;
+use crate::top::Top;
 use crate::unshare::Unshare;
 use crate::wait::Wait;
 
@@ -26,7 +27,7 @@ macro_rules! each_tool {
     ($call:ident) => {
         $call!(
             Attach, Autostart, Cgroup, Console, Copy, Create, Destroy, Execute, Freeze, Info, Ls, Monitor,
-            Snapshot, Start, Stop, Unfreeze, Unshare, Wait
+            Snapshot, Start, Stop, Top, Unfreeze, Unshare, Wait
         )
     };
 }
@@ -104,6 +105,7 @@ const UPSTREAM: &[(&str, &str)] = &[
          -:share-net= -:share-ipc= -:share-uts= -:share-pid=",
     ),
     ("lxc-stop", "r:reboot W:nowait t:timeout= k:kill -:nokill -:nolock -:rcfile="),
+    ("lxc-top", "d:delay= b:batch s:sort= r:reverse -:rcfile="),
     ("lxc-unfreeze", "-:rcfile="),
     ("lxc-unshare", "s:namespaces= u:user= H:hostname= i:ifname= d:daemon M:remount -:rcfile="),
     ("lxc-wait", "s:state= t:timeout= -:rcfile="),

@@ -79,6 +79,32 @@ fn snapshots() {
 }
 
 #[test]
+fn top() {
+    let bed = Bed::new();
+    let c = bed
+        .container()
+        .config("lxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\nlxc.net.0.flags = up\nlxc.net.0.veth.pair = tvtop")
+        .start();
+    let d = bed.container().start();
+    let value = check_json("usage", &bed.tool("lxc-top", &["--format=json", "-r"]).ok().stdout);
+    let names: Vec<_> = value["containers"].as_array().expect("a list").iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, [d.name(), c.name()]);
+    assert_eq!(value["containers"][1]["links"][0]["host_name"], "tvtop");
+    assert!(value["containers"][0]["usage"]["cpu_pressure"]["some"]["total_us"].is_u64(), "{value}");
+    // Again and again, until it is told to end.
+    let tool = bed.run("lxc-top", &["-b", "-d", "1", "--format=json"]).spawn();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    tool.signal(rustix::process::Signal::INT);
+    let text = tool.output().ok().stdout;
+    assert_eq!(text.lines().count(), 2, "{text}");
+    for line in text.split_inclusive('\n') {
+        assert_eq!(check_json("usage", line)["containers"].as_array().map(Vec::len), Some(2));
+    }
+    c.kill();
+    d.kill();
+}
+
+#[test]
 fn an_unknown_format() {
     let bed = Bed::new();
     let out = bed.tool("lxc-ls", &["--format=xml"]).expect(1);

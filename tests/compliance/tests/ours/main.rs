@@ -15,4 +15,5 @@ mod plan;
 mod quiet;
 mod services;
 mod strangers;
+mod top;
 mod unshare;

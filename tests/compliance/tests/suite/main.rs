@@ -29,6 +29,7 @@ mod seccomp;
 mod snapshot;
 mod states;
 mod syslog;
+mod top;
 mod unshare;
 mod update_config;
 mod views;

@@ -19,6 +19,7 @@ const TOOLS: &[&str] = &[
     "lxc-unfreeze",
     "lxc-cgroup",
     "lxc-monitor",
+    "lxc-top",
 ];
 
 /// Those that cannot do without a container.
