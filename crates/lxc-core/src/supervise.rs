@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use lxc_host::cgroup::MonitorLease;
+use lxc_host::cgroup::{self, MonitorLease};
 use lxc_sys::clone::{Birth, Child, Cloned, Request, clone};
 use lxc_sys::{Error as SysError, Op, memfd, proc, process, socket};
 
@@ -254,7 +254,7 @@ fn fork(
     plan: StartPlan,
     starter: OwnedFd,
     become_daemon: impl FnOnce() -> Result<(), SysError>,
-) -> Result<Child, StartError> {
+) -> Result<(Child, Prepared), StartError> {
     let mut leases = first_leases(&job, &plan)?;
     let into =
         leases.monitor.as_mut().map(MonitorLease::before_birth).transpose().stage("cgroups")?.flatten();
@@ -269,7 +269,7 @@ fn fork(
             if let Some(a) = leases.monitor.take() {
                 MonitorLease::keep(a)
             }
-            Ok(child)
+            Ok((child, Prepared { job, plan }))
         }
         (Cloned::Guest(_), birth) => {
             drop(maker);
@@ -307,6 +307,9 @@ fn title(lxcpath: &Path, name: &str) -> Vec<u8> {
     [b"[lxc monitor] ", lxcpath.as_os_str().as_bytes(), b" ", name.as_bytes()].concat()
 }
 
+/// How long a container whose monitor was killed may take to die too.
+const DYING: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Makes a monitor of a child of this process, which must have one thread, and waits for its answer. This is what
 /// tools do; a library's caller may have threads, and gets a program of its own ([`spawn`]).
 ///
@@ -315,7 +318,7 @@ fn title(lxcpath: &Path, name: &str) -> Vec<u8> {
 pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
     let (ours, theirs) = socket::seqpacket_pair().stage("monitor")?;
     let title = title(&job.wish.lxcpath, &job.wish.name);
-    let monitor = fork(job, plan, theirs, || {
+    let (monitor, prepared) = fork(job, plan, theirs, || {
         rustix::process::setsid().op("setsid", "")?;
         rustix::process::chdir("/").op("chdir", "/")?;
         let null = null()?;
@@ -332,6 +335,8 @@ pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
     if answer.is_err() {
         // It was killed. The locks on its cgroups are gone when it is, and not before: the next start needs them.
         monitor.wait().stage("monitor")?;
+        let Prepared { job, plan } = &prepared;
+        cgroup::host::sweep_dying(&job.facts.hierarchies, &plan.cgroup.names, DYING).stage("cgroups")?;
     }
     answer.stage("monitor")
 }

@@ -576,6 +576,29 @@ extern "C" fn become_program(argument: *mut libc::c_void) -> libc::c_int {
     1
 }
 
+/// Whether a process is dead, on its way out, or about to notice that it was killed.
+pub fn is_dying(pid: i32) -> bool {
+    /// `PF_EXITING` among the flags of proc(5)'s `stat`.
+    const EXITING: u64 = 4;
+    const SIGKILL_PENDING: u64 = 1 << 8;
+    let (Ok(stat), Ok(status)) =
+        (crate::proc::read(format!("/proc/{pid}/stat")), crate::proc::read(format!("/proc/{pid}/status")))
+    else {
+        return true;
+    };
+    let after = stat.iter().rposition(|byte| *byte == b')').map_or(0, |at| at + 1);
+    let text = String::from_utf8_lossy(stat.get(after..).unwrap_or_default());
+    let mut fields = text.split_ascii_whitespace();
+    let ended = matches!(fields.next(), None | Some("Z" | "X"));
+    // The state was the third field; the flags are the ninth.
+    let flags: u64 = fields.nth(5).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let pending = |name| {
+        let text = crate::proc::status_field(&status, name).and_then(|v| std::str::from_utf8(v).ok());
+        text.and_then(|v| u64::from_str_radix(v, 16).ok()).unwrap_or(0)
+    };
+    ended || flags & EXITING != 0 || (pending("SigPnd") | pending("ShdPnd")) & SIGKILL_PENDING != 0
+}
+
 /// Closes every descriptor from `first` on: those that a careless starter left open.
 ///
 /// # Errors
@@ -637,6 +660,22 @@ mod tests {
     fn exit_words() {
         assert_eq!((Exit::Exited(3).raw(), Exit::Killed(9).raw()), (0x300, 9));
         assert_eq!(Exit::Killed(15).shell_status(), 143);
+    }
+
+    #[test]
+    fn who_is_dying() {
+        assert!(!is_dying(i32::try_from(std::process::id()).unwrap()));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        for _ in 0..500 {
+            if is_dying(pid) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(is_dying(pid), "a zombie");
+        child.wait().unwrap();
+        assert!(is_dying(i32::MAX));
     }
 
     #[test]

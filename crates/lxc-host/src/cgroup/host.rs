@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
@@ -459,4 +459,21 @@ pub fn sweep(host: &Hierarchies, names: &Names) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(removed)
+}
+
+/// As [`sweep`], for a monitor that has just been killed: its container dies with it, which takes the kernel some
+/// milliseconds. Gives up on what others hold after `longest`.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn sweep_dying(host: &Hierarchies, names: &Names, longest: Duration) -> Result<(), Error> {
+    let end = Instant::now() + longest;
+    loop {
+        let swept = sweep(host, names);
+        let left = |below: &PathBuf| host.iter().any(|hierarchy| hierarchy.base().at(below).is_ok());
+        if !(left(&names.payload) || left(&names.monitor)) || Instant::now() > end {
+            return swept.map(drop);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

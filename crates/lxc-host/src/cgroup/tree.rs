@@ -122,7 +122,7 @@ fn make_in(
         let mut useless = Vec::new();
         for (at, hierarchy) in usable.iter().enumerate() {
             let needed = needed(hierarchy);
-            match make_one(hierarchy, &name) {
+            match make_patiently(hierarchy, &name) {
                 Ok(dir) => round.groups.push(Group { hierarchy: Arc::clone(hierarchy), dir, needed }),
                 Err(Obstacle::Taken) => {
                     taken = true;
@@ -148,6 +148,27 @@ fn make_in(
         }
     }
     Err(Error::NoName(below.to_owned()))
+}
+
+/// As [`make_one`]. A container whose monitor was killed a moment ago may still be dying in this group: that is worth
+/// a little patience, for a group of another name would leave this one behind.
+fn make_patiently(hierarchy: &Hierarchy, below: &Path) -> Result<Dir, Obstacle> {
+    const TRIES: u32 = 25;
+    for _ in 0..TRIES {
+        match make_one(hierarchy, below) {
+            Err(Obstacle::Taken) if dying(hierarchy, below) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
+    }
+    make_one(hierarchy, below)
+}
+
+/// Whether no process of a group will do anything any more.
+fn dying(hierarchy: &Hierarchy, below: &Path) -> bool {
+    let Ok(dir) = hierarchy.base().at(below) else { return true };
+    dir.all_processes().is_ok_and(|all| all.into_iter().all(lxc_sys::process::is_dying))
 }
 
 /// Makes a group in one hierarchy. The last directory must be new; those above may be there.
