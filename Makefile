@@ -39,8 +39,9 @@ build: ## Build the programs, quickly
 release: ## Build the programs for installation
 	$(CARGO) build --release -p lxc-tools -p lxc-helpers
 
-man: ## Write the manual pages to target/man
+man: ## Write manual pages and completions to target/man and target/completions
 	$(CARGO) xtask man target/man
+	$(CARGO) xtask completions target/completions
 
 install: release man ## Lay out PREFIX (below DESTDIR); touches neither /etc nor /var
 	contrib/layout "$(built)/release" "$(DESTDIR)$(PREFIX)"

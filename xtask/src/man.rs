@@ -1,84 +1,44 @@
-//! Manual pages. So far `lxc.container.conf(5)`, made from the table of keys.
+//! Manual pages, made from the tables that the programs themselves use.
 
-use lxc_config::keys::{self, Family, Key, Shape, Standing};
+mod container_conf;
+mod overview;
+mod tool;
 
-/// `lxc.container.conf(5)` as roff.
-pub fn container_conf() -> String {
-    let mut page = String::from(
-        ".\\\" Made from the table of keys by \"cargo xtask man\". Do not edit.\n\
-         .TH LXC.CONTAINER.CONF 5 \"\" lxc-rs \"Linux Containers\"\n\
-         .SH NAME\n\
-         lxc.container.conf \\- configuration of a container\n",
-    );
-    section(&mut page, "DESCRIPTION");
-    PROLOGUE.iter().for_each(|text| paragraph(&mut page, text));
-    section(&mut page, "SYNTAX");
-    SYNTAX.iter().for_each(|text| paragraph(&mut page, text));
-    page.push_str(
-        ".PP\n.EX\nlxc.uts.name = c1\nlxc.rootfs.path = dir:/var/lib/lxc/c1/rootfs\n\
-         lxc.include = /usr/share/lxc/config/common.conf\nlxc.net.0.type = veth\nlxc.net.0.link = lxcbr0\n\
-         lxc.net.0.flags = up\n.EE\n",
-    );
-    keys::FAMILIES.iter().for_each(|known| family(&mut page, known));
-    section(&mut page, "FILES");
-    for (path, text) in FILES {
-        page.push_str(&format!(".TP\n.I {}\n{}\n", escape(path), escape(text)));
-    }
-    section(&mut page, "SEE ALSO");
-    page.push_str(
-        ".BR lxc (7),\n.BR lxc.system.conf (5),\n.BR lxc\\-create (1),\n.BR lxc\\-start (1),\n\
-         .BR capabilities (7),\n.BR cgroups (7),\n.BR namespaces (7)\n",
-    );
-    page
+use lxc_tools::described::Described;
+
+/// All pages: the file's name and the text.
+pub fn pages(tools: &[Described]) -> Vec<(String, String)> {
+    let mut pages = vec![
+        ("lxc.container.conf.5".to_owned(), container_conf::page()),
+        ("lxc.system.conf.5".to_owned(), overview::system_conf()),
+        ("lxc.conf.5".to_owned(), overview::conf()),
+        ("lxc.7".to_owned(), overview::lxc(tools)),
+    ];
+    pages.extend(tools.iter().map(|tool| (format!("{}.1", tool.program), tool::page(tool))));
+    pages
 }
 
-const PROLOGUE: [&str; 2] = [
-    "A container is described by a text file, usually the file config in the container's directory. It says where \
-     the root filesystem lies, which program to run, which parts of the host the container shares, and what it \
-     may do. New containers begin with a copy of /etc/lxc/default.conf; for users other than root that is \
-     default.conf below ~/.config/lxc.",
-    "The file is read when a program works on the container. A running container keeps the settings it was started \
-     with.",
-];
-
-const SYNTAX: [&str; 5] = [
-    "Each line is a key, an equals sign and a value; blanks around them do not count. A line whose first character \
-     is # is a comment, but a # behind a value is part of it. Lines that do not begin with lxc. are ignored, so \
-     that other programs may keep their own. Nothing is expanded, and no line continues on the next.",
-    "One pair of quotes around the value, double or single, is taken away, which keeps blanks at its ends.",
-    "Lines count from top to bottom. For most keys a later line replaces an earlier one; where the text below says \
-     \"list\", each line adds to those before. An empty value takes back what earlier lines said of the key.",
-    "An unknown key or a value that does not fit is an error: the container does not start. All errors of a config \
-     are reported, each with its file and line.",
-    "Numbers are decimal, hexadecimal after 0x, or octal after 0. Names of signals begin with SIG.",
-];
-
-const FILES: [(&str, &str); 4] = [
-    ("/var/lib/lxc/NAME/config", "The config of the container NAME of root."),
-    ("~/.local/share/lxc/NAME/config", "The same for other users."),
-    ("/etc/lxc/default.conf", "What new containers begin with."),
-    ("/usr/share/lxc/config", "Files that configs of distributions include."),
-];
-
-fn family(page: &mut String, family: &Family) {
-    section(page, family.title);
-    paragraph(page, family.doc);
-    family.keys.iter().for_each(|known| key(page, known));
+/// The first lines of a page.
+fn head(name: &str, section: u8, about: &str) -> String {
+    let about = about.strip_suffix('.').unwrap_or(about);
+    format!(
+        ".\\\" Made from the programs' own tables by \"cargo xtask man\". Do not edit.\n\
+         .TH {} {section} \"\" lxc\\-rs \"Linux Containers\"\n.SH NAME\n{} \\- {}\n",
+        escape(&name.to_uppercase()),
+        escape(name),
+        escape(&lower(about))
+    )
 }
 
-fn key(page: &mut String, key: &Key) {
-    let values = match key.shape {
-        Shape::Group => String::new(),
-        Shape::Single | Shape::List | Shape::Action => format!(" \\fI{}\\fR", escape(key.values)),
-    };
-    page.push_str(&format!(".TP\n\\fB{}\\fR ={values}\n{}", escape(key.name), escape(key.doc)));
-    if key.shape == Shape::List {
-        page.push_str(" This is a list.");
+/// The first letter small, as descriptions begin in manual pages; words in capitals stay.
+fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
     }
-    if key.standing == Standing::Own {
-        page.push_str(" LXC without \"rs\" does not know this key.");
-    }
-    page.push('\n');
 }
 
 fn section(page: &mut String, title: &str) {
@@ -86,35 +46,74 @@ fn section(page: &mut String, title: &str) {
 }
 
 fn paragraph(page: &mut String, text: &str) {
-    page.push_str(&format!(".PP\n{}\n", escape(text)));
+    // A section begins with a paragraph by itself.
+    let last = page.lines().next_back().unwrap_or_default();
+    let request = if last.starts_with(".SH ") { "" } else { ".PP\n" };
+    page.push_str(&format!("{request}{}\n", escape(text)));
+}
+
+/// A list of other pages, `name(section)`.
+fn see_also(page: &mut String, others: &[(&str, u8)]) {
+    section(page, "SEE ALSO");
+    for (at, (name, number)) in others.iter().enumerate() {
+        let comma = if at + 1 < others.len() { "," } else { "" };
+        page.push_str(&format!(".BR {} ({number}){comma}\n", escape(name)));
+    }
 }
 
 /// Text that roff prints as it is.
 fn escape(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('~', "\\(ti").replace('\'', "\\(aq");
+    let text = text.replace('^', "\\(ha").replace('`', "\\(ga");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
+    /// What a program says about a page on its input.
+    fn complaints(program: &str, args: &[&str], page: &str) -> String {
+        let mut child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{program}: {e}: contrib/packages test"));
+        child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     #[test]
-    fn every_key_has_its_entry() {
-        let page = container_conf();
-        for key in keys::all() {
-            assert!(page.contains(&format!(".TP\n\\fB{}\\fR =", escape(key.name))), "{}", key.name);
-        }
-        for line in page.lines() {
-            let request = line.starts_with('.');
-            let known = [".\\\"", ".TH ", ".SH ", ".PP", ".TP", ".EX", ".EE", ".I ", ".BR "];
-            assert!(!request || known.iter().any(|known| line.starts_with(known)), "{line}");
-            assert!(!line.starts_with('\''), "{line}");
+    fn pages_are_sound() {
+        let pages = pages(&lxc_tools::described::all());
+        assert!(pages.len() > 20);
+        for (name, page) in &pages {
+            assert_eq!(complaints("groff", &["-man", "-ww", "-Tutf8", "-z", "-rLL=78n"], page), "", "{name}");
+            for line in page.lines() {
+                let known = [
+                    ".\\\"", ".TH ", ".SH ", ".PP", ".TP", ".EX", ".EE", ".I ", ".B ", ".BR ", ".SS ", ".nh",
+                    ".ad",
+                ];
+                assert!(
+                    !line.starts_with('.') || known.iter().any(|known| line.starts_with(known)),
+                    "{name}: {line}"
+                );
+                assert!(!line.starts_with('\''), "{name}: {line}");
+                assert!(line.is_ascii(), "{name}: {line}");
+            }
         }
     }
 
     #[test]
     fn text_is_escaped() {
         assert_eq!(escape(".a-b\\040'~"), "\\&.a\\-b\\e040\\(aq\\(ti");
+        assert_eq!(lower("Run it"), "run it");
+        assert_eq!(lower("NDJSON"), "NDJSON");
     }
 }

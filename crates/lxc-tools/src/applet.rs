@@ -65,6 +65,12 @@ pub fn run(mut argv: Vec<OsString>) -> u8 {
     }
 }
 
+/// The names of all tools, sorted.
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    APPLETS.iter().map(|applet| applet.name)
+}
+
 fn find(name: &[u8]) -> Option<&'static Applet> {
     APPLETS.iter().find(|applet| applet.name.as_bytes() == name)
 }

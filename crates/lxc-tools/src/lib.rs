@@ -20,6 +20,7 @@ mod config;
 mod console;
 mod copy;
 mod create;
+pub mod described;
 mod destroy;
 mod execute;
 mod freeze;

@@ -4,8 +4,8 @@
 //! them to clap in full form; clap checks the values. [`help`] and [`usage`] are texts in upstream's layout.
 
 mod getopt;
-mod help;
-mod listed;
+pub mod help;
+pub mod listed;
 mod options;
 #[cfg(test)]
 mod tests;
@@ -93,6 +93,11 @@ pub fn run<T: Tool>(program: &OsStr, args: Vec<OsString>) -> u8 {
             failure.code()
         }
     }
+}
+
+/// The description of a tool's command line, for its manual page.
+pub fn describe<T: Tool>() -> Command {
+    command::<T>()
 }
 
 /// The description of a tool's command line.
