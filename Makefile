@@ -44,7 +44,7 @@ man: ## Write manual pages and completions to target/man and target/completions
 	$(CARGO) xtask completions target/completions
 
 install: release man ## Lay out PREFIX (below DESTDIR); touches neither /etc nor /var
-	contrib/layout "$(built)/release" "$(DESTDIR)$(PREFIX)"
+	contrib/layout "$(built)/release" "$(DESTDIR)$(PREFIX)" "$(PREFIX)"
 
 install-test: build man
 	contrib/layout "$(built)/quick" "$(stage)"

@@ -210,7 +210,9 @@ fn reopen_logs(session: &Session) -> Result<u8, Failure> {
             // It has ended meanwhile.
             Ok(()) | Err(ClientError::NotRunning) => {}
             Err(error) => {
-                report::print(Autostart::PROGRAM, Some(&name), &lxc_core::Error::from(error).into());
+                if !session.quiet {
+                    report::print(Autostart::PROGRAM, Some(&name), &lxc_core::Error::from(error).into());
+                }
                 code = 1;
             }
         }

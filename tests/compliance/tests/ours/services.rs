@@ -112,3 +112,72 @@ fn upstreams_monitors_cannot_open_their_logs_anew() {
     assert!(out.stderr.contains(c.name()), "{}", out.stderr);
     c.kill();
 }
+
+/// A file of the installation.
+fn installed(bed: &Bed, below: &str) -> std::path::PathBuf {
+    bed.tools().bin().join("..").join(below)
+}
+
+#[test]
+fn units_are_sound() {
+    let bed = Bed::new();
+    if bed.host("command -v systemd-analyze || true").is_empty() {
+        return;
+    }
+    for unit in ["lxc.service", "lxc@.service", "lxc-monitord.service"] {
+        let file = installed(&bed, "lib/systemd/system").join(unit);
+        let args = ["verify", "--recursive-errors=no", "--man=no", &file.display().to_string()];
+        let out = compliance::Run::new(Path::new("/usr/bin/systemd-analyze"), &args).output().ok();
+        assert_eq!(out.stderr, "", "{unit}");
+        let text = std::fs::read_to_string(&file).expect("a unit");
+        assert!(!text.contains("@PREFIX@"), "{text}");
+    }
+}
+
+#[test]
+fn the_openrc_script_starts_and_stops() {
+    let bed = Bed::new();
+    let script = installed(&bed, "share/lxc/service/lxc.openrc");
+    bed.host(&format!(
+        "mkdir {0}/default; mount --bind {0}/default /etc/default; mount -t tmpfs tmpfs /run/lock",
+        bed.dir().display()
+    ));
+    let c = bed.container().config("lxc.start.auto = 1").make();
+    let run = |what: &str| {
+        bed.host(&format!(
+            "ebegin() {{ echo \"$1\"; }}; eend() {{ return $1; }}; . {}; {what}",
+            script.display()
+        ))
+    };
+    assert_eq!(run("start"), "Starting containers");
+    c.wait_ready();
+    run("reopen_logs");
+    run("reload");
+    c.wait_ready();
+    assert_eq!(run("stop"), "Stopping containers");
+    assert_eq!(c.tool("lxc-info", &["-sH"]).ok().stdout, "STOPPED\n");
+}
+
+#[test]
+fn logrotate_and_tmpfiles_read_their_files() {
+    let bed = Bed::new();
+    let logrotate = installed(&bed, "share/lxc/service/logrotate");
+    let text = std::fs::read_to_string(&logrotate).expect("a file");
+    assert!(text.contains("--reopen-logs") && !text.contains("@PREFIX@"), "{text}");
+    if !bed.host("command -v logrotate || true").is_empty() {
+        bed.host(&format!(
+            "cp {0} {1}/conf; chmod 644 {1}/conf; logrotate -d {1}/conf",
+            logrotate.display(),
+            bed.dir().display()
+        ));
+    }
+    if !bed.host("command -v systemd-tmpfiles || true").is_empty() {
+        let root = bed.dir().join("root");
+        let conf = installed(&bed, "lib/tmpfiles.d/lxc.conf");
+        bed.host(&format!("mkdir {0}; mkdir -p {0}/usr/lib/tmpfiles.d {0}/etc; cp {1} {0}/usr/lib/tmpfiles.d/; cp /etc/passwd /etc/group {0}/etc; \
+            systemd-tmpfiles --root={0} --create lxc.conf", root.display(), conf.display()));
+        for made in ["run/lxc", "var/lib/lxc", "var/log/lxc"] {
+            assert!(root.join(made).is_dir(), "{made}");
+        }
+    }
+}

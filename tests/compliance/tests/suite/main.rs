@@ -7,6 +7,7 @@ mod cgroup;
 mod checkconfig;
 mod config_tool;
 mod console;
+mod containers_script;
 mod copy;
 mod create;
 mod devices;
