@@ -17,6 +17,7 @@ pub mod document;
 pub mod edit;
 mod interpret;
 pub mod keys;
+pub mod lint;
 pub mod origin;
 pub mod seccomp_policy;
 pub mod system;

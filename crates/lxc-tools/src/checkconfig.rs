@@ -116,6 +116,13 @@ fn find() -> Result<Found, (PathBuf, Failure)> {
     Err((first, failure))
 }
 
+/// The configuration of the kernel that runs, if it can be had.
+pub fn running_kernel() -> Option<KernelConfig> {
+    let release = rustix::system::uname();
+    let [headers, boot] = kernel::places(&release.release().to_string_lossy());
+    [PathBuf::from(OF_THE_KERNEL), headers, boot].iter().find_map(|path| KernelConfig::read(path).ok())
+}
+
 fn text(program: &OsStr) -> Result<u8, Failure> {
     let mut text = format!("LXC version {LXC_VERSION}\n");
     let searching =

@@ -1,10 +1,17 @@
-//! `lxc-config`: a value of the global configuration. It has no options in common with the other tools.
+//! `lxc-config`: a value of the global configuration, or a check of containers' configurations. It has no options in
+//! common with the other tools.
 
+mod check;
+
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use lxc_core::Dirs;
+use serde::Serialize;
 
+use crate::json;
 use crate::output;
+use crate::report::{self, Failure};
 
 /// The items in upstream's order: the first that begins with the argument is meant.
 const ITEMS: [&str; 7] = [
@@ -22,9 +29,91 @@ const OWN: [&str; 1] = ["lxc.autostart.jobs"];
 
 /// Runs the tool; the exit code.
 pub fn run(program: &OsStr, args: Vec<OsString>) -> u8 {
-    let item = args.first().map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
-    let (text, code) = answer(&program.to_string_lossy(), &item, &|key| value(key));
-    if output::write(text.as_bytes()).is_err() { 1 } else { code }
+    let outcome = match args.split_first() {
+        Some((first, rest)) if first == "check" => {
+            options(rest).and_then(|(options, files)| match files[..] {
+                [] => Err(Failure::said("check: no file is given").help("lxc-config check FILE...")),
+                _ => check::run(&files, options),
+            })
+        }
+        Some((first, _)) if first.as_encoded_bytes().starts_with(b"--format") => {
+            options(&args).and_then(|(options, items)| of_items(program, options, &items))
+        }
+        first => text_of_item(program, first.map(|(first, _)| first.as_os_str()).unwrap_or_default()),
+    };
+    outcome.unwrap_or_else(|failure| {
+        report::print("lxc-config", None, &failure);
+        failure.code()
+    })
+}
+
+/// Options that upstream does not have, and the rest of the arguments.
+fn options(args: &[OsString]) -> Result<(check::Options, Vec<OsString>), Failure> {
+    let mut options = check::Options::default();
+    let mut rest = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let word = arg.to_string_lossy();
+        let format = match word.as_ref() {
+            "--" => {
+                rest.extend(args.cloned());
+                break;
+            }
+            "--strict" => {
+                options.strict = true;
+                continue;
+            }
+            "--format" => args.next().map(|next| next.to_string_lossy().into_owned()).unwrap_or_default(),
+            _ => match word.strip_prefix("--format=") {
+                Some(format) => format.to_owned(),
+                None if word.starts_with("--") => {
+                    return Err(Failure::said(format!("{word}: there is no such option")));
+                }
+                None => {
+                    rest.push(arg.clone());
+                    continue;
+                }
+            },
+        };
+        options.json = match format.as_str() {
+            "text" => false,
+            "json" => true,
+            other => return Err(Failure::said(format!("--format: \"{other}\" is neither text nor json"))),
+        };
+    }
+    Ok((options, rest))
+}
+
+fn text_of_item(program: &OsStr, item: &OsStr) -> Result<u8, Failure> {
+    let (text, code) = answer(&program.to_string_lossy(), &item.to_string_lossy(), &|key| value(key));
+    output::write(text.as_bytes())?;
+    Ok(code)
+}
+
+/// `--format`: one item, or all.
+fn of_items(program: &OsStr, options: check::Options, items: &[OsString]) -> Result<u8, Failure> {
+    #[derive(Serialize)]
+    struct Answer {
+        items: BTreeMap<&'static str, Option<String>>,
+    }
+    if !options.json {
+        return text_of_item(program, items.first().map(OsString::as_os_str).unwrap_or_default());
+    }
+    let mut keys = Vec::new();
+    for item in items {
+        let item = item.to_string_lossy();
+        keys.push(find(&item).ok_or_else(|| Failure::said(format!("Unknown configuration item: {item}")))?);
+    }
+    if keys.is_empty() {
+        keys.extend(ITEMS.into_iter().chain(OWN));
+    }
+    json::print("config", &Answer { items: keys.into_iter().map(|key| (key, value(key))).collect() })
+}
+
+/// The first item of upstream's that begins so, or one of ours.
+fn find(item: &str) -> Option<&'static str> {
+    let upstream = ITEMS.into_iter().find(|known| known.starts_with(item));
+    upstream.or_else(|| OWN.into_iter().find(|own| *own == item))
 }
 
 /// What is printed for an argument, and the exit code.
@@ -39,9 +128,7 @@ fn answer(program: &str, item: &str, value: &dyn Fn(&str) -> Option<String>) -> 
     if item == "-l" {
         return (ITEMS.iter().map(|item| format!("{item}\n")).collect(), 0);
     }
-    let Some(found) =
-        ITEMS.iter().find(|known| known.starts_with(item)).or(OWN.iter().find(|own| **own == item))
-    else {
+    let Some(found) = find(item) else {
         return (format!("Unknown configuration item: {item}\n"), 1);
     };
     match value(found) {

@@ -5,7 +5,6 @@
 
 mod snippet;
 
-use std::error::Error as _;
 use std::io::{IsTerminal, Write};
 
 use lxc_config::Diagnostic;
@@ -139,7 +138,7 @@ fn engine(prefix: &str, error: &Error) -> String {
 }
 
 /// An error and its causes in one line.
-fn chain(error: &Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut last = text.clone();
     let mut source = error.source();

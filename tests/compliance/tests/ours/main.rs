@@ -3,6 +3,7 @@
 
 mod autostart;
 mod broken_configs;
+mod config_check;
 mod copies;
 mod differences;
 mod faults;
