@@ -7,6 +7,9 @@ CARGO ?= cargo
 SUITE ?= ../shared/suite/run
 LAB ?= ../shared/lab/boot
 COMPARE ?= ../shared/bench/compare
+# Debian's scripts that its own LXC passes here. The other ones are for plain users that make links (unpriv, usernic),
+# for AppArmor, for CRIU, and for kernels before 4.6.
+scripts = autostart cloneconfig createconfig exit-code lxc-attach no-new-privs procsys rootfs snapdeps symlink usernsexec
 
 host := $(shell $(CARGO) -vV 2>/dev/null | sed -n 's/^host: //p')
 target := $(or $(CARGO_TARGET_DIR),target)
@@ -17,7 +20,7 @@ stage_faults := $(CURDIR)/target/install-faults
 stage_release := $(CURDIR)/target/install-release
 
 .PHONY: all help run deps-build deps-test build release man install install-test install-faults install-release \
-	test test-crates test-upstream test-ours suite lab lint fmt bench clean
+	test test-crates test-upstream test-ours test-release suite lab lint fmt bench clean
 
 all: install-test ## Build into target/install
 
@@ -57,7 +60,7 @@ install-faults: man
 	$(CARGO) build --profile quick -p lxc-tools -p lxc-helpers --features faults --target-dir "$(target)/faults"
 	contrib/layout "$(target)/faults/$(host)/quick" "$(stage_faults)"
 
-test: deps-test lint test-crates test-upstream test-ours suite lab ## All tests (root, and apt on a fresh machine)
+test: deps-test lint test-crates test-upstream test-ours test-release suite lab ## All tests (root, and apt on a fresh machine)
 
 test-crates: ## The crates' own tests
 	contrib/tests --workspace --exclude compliance
@@ -68,9 +71,14 @@ test-upstream: ## The compliance tests against Debian's LXC
 test-ours: install-test install-faults ## The compliance tests against ours
 	LXC_UNDER_TEST=ours contrib/tests -p compliance --test suite --test ours
 
-suite: install-test ## Debian's own test scripts with our tools in place
+test-release: install-release ## A few of them against what is installed in the end: optimised, linked as a whole
+	LXC_RS_PREFIX="$(stage_release)" LXC_UNDER_TEST=ours contrib/tests -p compliance --test suite --test ours -- \
+		lifecycle:: attach:: execute:: quiet:: many::
+
+suite: install-test ## Debian's own test scripts with our tools in place, hybrid and pure cgroup2
 	@if [ -x "$(SUITE)" ]; then \
-		"$(SUITE)" --path-prefix "$(stage)/bin" autostart cloneconfig createconfig exit-code lxc-attach no-new-privs procsys rootfs snapdeps symlink; \
+		"$(SUITE)" --path-prefix "$(stage)/bin" $(scripts) && \
+		"$(SUITE)" --cgroup2 --path-prefix "$(stage)/bin" $(scripts); \
 	else echo "suite: $(SUITE) is not there: Debian's test scripts were not run"; fi
 
 lab: install-test ## A short run on other kernels

@@ -41,3 +41,18 @@ fn the_stock_configuration_on_unified() {
 fn the_stock_configuration_on_legacy() {
     nothing_above_info(View::Legacy, STOCK);
 }
+
+/// What the start needed, heap and stack, is given back before the monitor begins to wait. KiB.
+#[test]
+fn a_monitor_holds_little_memory_of_its_own() {
+    const MOST: u64 = 320;
+    let bed = Bed::new();
+    let c = bed.container().config(STOCK).make();
+    c.start().ok();
+    let monitor = compliance::process_parent(c.init());
+    let rollup = bed.host(&format!("cat /proc/{monitor}/smaps_rollup"));
+    let line = rollup.lines().find(|line| line.starts_with("Private_Dirty:")).expect("Private_Dirty");
+    let held: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
+    assert!(held > 0 && held <= MOST, "{held} KiB of its own, at most {MOST} KiB are wanted");
+    c.stop();
+}
