@@ -76,7 +76,13 @@ pub fn create(container: &Container, comment: Option<&Path>) -> Result<Name, Err
     let share = if backend.abilities().snapshots { Share::Always } else { Share::Never };
     let dir = snapshots_of(container.lxcpath(), container.name());
     lock::make_dirs(&dir)?;
-    let made = make(container, &dir, comment, (share, backend.kind()));
+    let made = loop {
+        match make(container, &dir, comment, (share, backend.kind())) {
+            // Somebody else was quicker to take this name.
+            Err(Error::Copy(copy::Error::Exists(_) | copy::Error::InProgress(_))) => {}
+            made => break made,
+        }
+    };
     if made.is_err() {
         // It stays if there are other snapshots.
         std::fs::remove_dir(&dir).ok();

@@ -182,14 +182,7 @@ impl Task<'_> {
 
     fn make(&mut self, folder: &Path) -> Result<()> {
         let dirs = self.source.dirs();
-        let leftover = match unfinished::state(folder)? {
-            State::InProgress => return Err(Error::InProgress(unfinished::mark_of(folder))),
-            State::Leftover => true,
-            State::Finished if folder.join("config").exists() => {
-                return Err(Error::Exists(folder.to_owned()));
-            }
-            State::Finished => false,
-        };
+        check_vacant(folder)?;
         let owner = folder::owner(self.source.config());
         let plan = plan_clone(CloneSpec {
             source: source_of(self.source.config())?,
@@ -202,7 +195,8 @@ impl Task<'_> {
         })?;
         let _source = lock::take(&dirs.run, self.source.lxcpath(), self.source.name())?;
         let _target = lock::take(&dirs.run, self.lxcpath, self.name)?;
-        if leftover {
+        // Somebody else may have had the locks meanwhile.
+        if check_vacant(folder)? == State::Leftover {
             destroy::leftover(&dirs.run, self.lxcpath, self.name)?;
         }
         let mut rollback = Rollback::new();
@@ -294,6 +288,15 @@ impl Task<'_> {
             hook_args: self.hook_args,
             host_name: (!self.keep_name).then_some(self.name.as_str()),
         })
+    }
+}
+
+/// Refuses a folder that holds a container, or where somebody makes one.
+fn check_vacant(folder: &Path) -> Result<State> {
+    match unfinished::state(folder)? {
+        State::InProgress => Err(Error::InProgress(unfinished::mark_of(folder))),
+        State::Finished if folder.join("config").exists() => Err(Error::Exists(folder.to_owned())),
+        state => Ok(state),
     }
 }
 

@@ -153,6 +153,35 @@ fn a_copy_in_progress_is_left_alone() {
 }
 
 #[test]
+fn several_at_a_time() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    let name = bed.name();
+    let copies: Vec<_> = (0..3).map(|_| c.run("lxc-copy", &["-N", &name]).spawn()).collect();
+    let mut codes: Vec<i32> = copies.into_iter().map(|run| run.output().code).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 1, 1]);
+    let copy = Container::known(&bed, &name);
+    assert!(copy.rootfs().join("sbin/init").exists() && !copy.dir().join("partial").exists());
+    copy.start().ok();
+    copy.kill();
+    let snapshots: Vec<_> = (0..3).map(|_| c.run("lxc-snapshot", &[]).spawn()).collect();
+    for run in snapshots {
+        run.output().ok();
+    }
+    let out = c.tool("lxc-snapshot", &["-L"]).ok().stdout;
+    let names: Vec<&str> = out.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["snap0", "snap1", "snap2"]);
+    // Each is written down with the container that all need.
+    let runs: Vec<_> = (0..3).map(|_| c.run("lxc-copy", &["-s", "-N", &bed.name()]).spawn()).collect();
+    for run in runs {
+        run.output().ok();
+    }
+    let list = fs::read_to_string(c.dir().join("lxc_snapshots")).expect("a list");
+    assert_eq!(list.lines().count(), 6, "{list}");
+}
+
+#[test]
 fn a_killed_snapshot_is_not_listed_and_its_number_is_used_again() {
     let bed = Bed::new();
     let c = large(&bed);
@@ -400,6 +429,18 @@ fn snapshots_stay_when_a_container_cannot_be_destroyed() {
     let before = listing(&bed);
     c.tool("lxc-destroy", &["-s"]).expect(1);
     assert_eq!(listing(&bed), before);
+}
+
+#[test]
+fn a_running_container_goes_with_its_snapshots() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    c.tool("lxc-snapshot", &[]).ok();
+    c.start().ok();
+    c.tool("lxc-destroy", &["-s"]).expect(1);
+    assert!(c.dir().join("snaps/snap0/config").exists());
+    c.tool("lxc-destroy", &["-f", "-s"]).ok();
+    assert!(!c.dir().exists());
 }
 
 #[test]

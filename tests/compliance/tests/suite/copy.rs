@@ -402,6 +402,33 @@ fn a_run_that_fails() {
 }
 
 #[test]
+fn a_run_in_the_foreground() {
+    let bed = Bed::new();
+    let c = bed.container().init("echo from inside; exit 6").make();
+    let e = named(&bed);
+    let out = c.tool("lxc-copy", &["-e", "-F", "-N", e.name()]).ok();
+    assert!(
+        out.stdout.contains(&format!("Created {} as clone of {}\n", e.name(), c.name())),
+        "{}",
+        out.stdout
+    );
+    gone(&e);
+}
+
+#[test]
+fn a_run_that_is_destroyed() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    let e = named(&bed);
+    c.tool("lxc-copy", &["-e", "-N", e.name()]).ok();
+    e.tool("lxc-destroy", &[]).expect(1);
+    c.tool("lxc-destroy", &["-f"]).expect(1);
+    e.tool("lxc-destroy", &["-f"]).ok();
+    gone(&e);
+    c.tool("lxc-destroy", &[]).ok();
+}
+
+#[test]
 fn changes_in_memory() {
     let bed = Bed::new();
     let c = bed.container().file("etc/hostname", "first\n").make();
