@@ -49,6 +49,8 @@ pub enum Then {
 pub struct Clients {
     connections: BTreeMap<ClientId, Connection>,
     next: ClientId,
+    /// Those that were closed and may have held something.
+    gone: Vec<ClientId>,
     /// There was no descriptor to be had for a new connection: when to try again.
     resume: Option<Instant>,
 }
@@ -60,8 +62,6 @@ pub enum Incoming {
     Nothing,
     /// A request of somebody who may ask, and the descriptor that came with it.
     Request(Request, Option<OwnedFd>),
-    /// The connection has ended.
-    Gone,
 }
 
 /// The most connections of users who may not ask: one more, and the oldest is closed.
@@ -76,20 +76,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MOST_WAITING: usize = 16 * 1024 * 1024;
 
 impl Clients {
-    /// Takes the connections that wait on the listening socket. Returns those that made room for them.
-    pub fn accept(&mut self, listener: BorrowedFd<'_>, poll: &Poll) -> Vec<ClientId> {
-        let mut gone = Vec::new();
+    /// Takes the connections that wait on the listening socket.
+    pub fn accept(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
         for _ in 0..AT_ONCE {
             let fd = match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
                 Ok(fd) => fd,
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    let Some(number) = self.make_room(poll) else {
-                        self.pause(listener, poll);
-                        break;
-                    };
-                    gone.push(number);
-                    continue;
+                    if self.make_room(poll) {
+                        continue;
+                    }
+                    self.pause(listener, poll);
+                    break;
                 }
                 Err(_) => break,
             };
@@ -98,12 +96,10 @@ impl Clients {
             if !allowed {
                 self.make_room_for_a_stranger(poll);
             }
-            if self.connections.len() >= most() {
-                match self.make_room(poll) {
-                    Some(number) => gone.push(number),
-                    // All have something to wait for. Left in the queue it would keep the monitor awake.
-                    None => continue,
-                }
+            // Where all have something to wait for, nobody makes room: who is left in the queue would keep the
+            // monitor awake.
+            if self.connections.len() >= most() && !self.make_room(poll) {
+                continue;
             }
             let number = self.next;
             self.next += 1;
@@ -122,7 +118,6 @@ impl Clients {
                 self.connections.insert(number, connection);
             }
         }
-        gone
     }
 
     fn make_room_for_a_stranger(&mut self, poll: &Poll) {
@@ -133,16 +128,16 @@ impl Clients {
         }
     }
 
-    /// Closes the connection that is missed least; `None` when each has something to wait for.
-    fn make_room(&mut self, poll: &Poll) -> Option<ClientId> {
+    /// Closes the connection that is missed least; false when each has something to wait for.
+    fn make_room(&mut self, poll: &Poll) -> bool {
         let mut users: BTreeMap<u32, (usize, ClientId)> = BTreeMap::new();
         for (number, connection) in self.connections.iter().filter(|(_, c)| c.idle) {
             users.entry(connection.user).or_insert((0, *number)).0 += 1;
         }
         let idle = users.into_values().max_by_key(|(count, _)| *count).map(|(_, oldest)| oldest);
-        let number = idle.or_else(|| self.slowest())?;
+        let Some(number) = idle.or_else(|| self.slowest()) else { return false };
         self.close(number, poll);
-        Some(number)
+        true
     }
 
     /// The oldest connection that does not read its answer.
@@ -175,11 +170,14 @@ impl Clients {
 
     /// Reads what a connection has; a request that cannot be served is answered here.
     pub fn read(&mut self, number: ClientId, poll: &Poll) -> Incoming {
-        let Some(connection) = self.connections.get_mut(&number) else { return Incoming::Gone };
+        let Some(connection) = self.connections.get_mut(&number) else { return Incoming::Nothing };
         match connection.fill() {
             Ok(true) => {}
             Ok(false) => return Incoming::Nothing,
-            Err(()) => return Incoming::Gone,
+            Err(()) => {
+                self.close(number, poll);
+                return Incoming::Nothing;
+            }
         }
         let reply = match connection.request() {
             Ok(None) => return Incoming::Nothing,
@@ -217,18 +215,13 @@ impl Clients {
         self.write(number, poll);
     }
 
-    /// Goes on sending. Returns false when the connection was closed.
-    pub fn write(&mut self, number: ClientId, poll: &Poll) -> bool {
-        let Some(connection) = self.connections.get_mut(&number) else { return false };
+    /// Goes on sending.
+    pub fn write(&mut self, number: ClientId, poll: &Poll) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
         match connection.flush() {
-            Ok(true) if connection.then == Then::Keep => {
-                poll.change(&connection.fd, Token::Client(number), Interest::Read).is_ok()
-            }
-            Ok(false) => poll.change(&connection.fd, Token::Client(number), Interest::Write).is_ok(),
-            Ok(true) | Err(()) => {
-                self.close(number, poll);
-                false
-            }
+            Ok(true) if connection.then == Then::Keep => self.listen_to(number, Interest::Read, poll),
+            Ok(false) => self.listen_to(number, Interest::Write, poll),
+            Ok(true) | Err(()) => self.close(number, poll),
         }
     }
 
@@ -262,7 +255,13 @@ impl Clients {
         if let Some(connection) = self.connections.remove(&number) {
             // A child that was just made may have it open for a moment, and closing it would not take it out.
             poll.remove(&connection.fd);
+            self.gone.push(number);
         }
+    }
+
+    /// Takes the connections that were closed since the last call: what they held is to be given up.
+    pub fn take_gone(&mut self) -> Vec<ClientId> {
+        std::mem::take(&mut self.gone)
     }
 }
 

@@ -121,9 +121,11 @@ impl Door {
         self.announcer.state(State::Stopped);
     }
 
-    /// Takes new connections. Returns those that made room for them.
-    pub(super) fn accept(&mut self) -> Vec<ClientId> {
-        self.listener.as_ref().map_or_else(Vec::new, |l| self.clients.accept(l.as_fd(), &self.poll))
+    /// Takes new connections.
+    pub(super) fn accept(&mut self) {
+        if let Some(listener) = &self.listener {
+            self.clients.accept(listener.as_fd(), &self.poll);
+        }
     }
 
     /// Goes on taking connections after a pause.
@@ -131,17 +133,13 @@ impl Door {
         self.clients.resume(self.listener.as_ref().map(AsFd::as_fd), &self.poll);
     }
 
-    /// Moves what a connection can move. What it held must be given up when it is gone.
+    /// Moves what a connection can move.
     pub(super) fn on_client(&mut self, number: ClientId, ready: &Ready) -> Incoming {
         if ready.writable && !ready.readable {
-            let open = self.clients.write(number, &self.poll);
-            return if open { Incoming::Nothing } else { Incoming::Gone };
+            self.clients.write(number, &self.poll);
+            return Incoming::Nothing;
         }
-        let incoming = self.clients.read(number, &self.poll);
-        if matches!(incoming, Incoming::Gone) {
-            self.clients.close(number, &self.poll);
-        }
-        incoming
+        self.clients.read(number, &self.poll)
     }
 
     /// A client has gone.
@@ -199,14 +197,9 @@ impl Door {
     fn attend(&mut self) -> Result<()> {
         for ready in self.poll.wait(Some(std::time::Instant::now()))? {
             match ready.token {
-                Token::Accept => {
-                    for gone in self.accept() {
-                        self.forget(gone);
-                    }
-                }
+                Token::Accept => self.accept(),
                 Token::Client(number) => match self.on_client(number, &ready) {
                     Incoming::Nothing => {}
-                    Incoming::Gone => self.forget(number),
                     Incoming::Request(request, fd) => {
                         if !self.on_request(number, &request) {
                             self.put_off(number, request, fd);
@@ -216,6 +209,9 @@ impl Door {
                 // The run that they belong to has ended, and has taken them out.
                 _ => {}
             }
+        }
+        for gone in self.clients.take_gone() {
+            self.forget(gone);
         }
         Ok(())
     }

@@ -195,6 +195,10 @@ impl Monitor<'_> {
 
     fn serve(&mut self, signals: &SignalFd) -> Result<Exit> {
         loop {
+            // Whoever has gone by whatever way: what it held is free before the next one asks.
+            for gone in self.door.clients.take_gone() {
+                self.forget(gone);
+            }
             self.terminals.watch(&self.door.poll);
             self.watch_supervision();
             let ready = self.door.poll.wait(self.deadline())?;
@@ -229,11 +233,7 @@ impl Monitor<'_> {
         match ready.token {
             Token::Signal => return self.on_signal(signals),
             Token::Init => return self.has_ended(),
-            Token::Accept => {
-                for gone in self.door.accept() {
-                    self.forget(gone);
-                }
-            }
+            Token::Accept => self.door.accept(),
             Token::Client(number) => self.on_client(number, ready),
             Token::Console => self.terminals.on_console(&self.door.poll, ready.hung_up),
             Token::Peer => self.terminals.on_peer(),
@@ -273,7 +273,6 @@ impl Monitor<'_> {
     fn on_client(&mut self, number: ClientId, ready: &Ready) {
         match self.door.on_client(number, ready) {
             Incoming::Nothing => {}
-            Incoming::Gone => self.forget(number),
             Incoming::Request(request, fd) => self.on_request(number, &request, fd),
         }
     }

@@ -7,6 +7,7 @@ mod config_check;
 mod copies;
 mod differences;
 mod faults;
+mod fuzz;
 mod host_template;
 mod json;
 mod many;
