@@ -5,6 +5,7 @@ mod copies;
 mod gauges;
 mod query;
 mod start;
+mod stopping;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,10 +24,11 @@ use crate::dirs::Dirs;
 use crate::unfinished::{self, State as Unfinished};
 
 pub use crate::error::{Error, ErrorKind};
-pub use control::{ConsoleSession, Stop, TtyChoice};
+pub use control::{ConsoleSession, TtyChoice};
 pub use gauges::{CgroupHost, Gauges, Pressure, Stall, Stats, Transfers};
 pub use query::{Address, LinkStats, Links};
 pub use start::{Run, StartOptions, Started};
+pub use stopping::Stop;
 
 /// How long a monitor may take to say whether it is there: one in the middle of a start does not answer.
 const BUSY: Duration = Duration::from_secs(1);
@@ -196,6 +198,17 @@ impl Container {
     /// A client of its monitor, which may or may not be there.
     pub fn client(&self) -> Client {
         Client::new(&self.lxcpath, &self.name)
+    }
+
+    /// Its state; STOPPED when there is no monitor, or none that tells.
+    ///
+    /// # Errors
+    /// A monitor that does not answer in time.
+    pub fn told_state(&self) -> Result<State> {
+        match self.client().state() {
+            Err(e @ ClientError::TimedOut { .. }) => Err(e.into()),
+            other => Ok(other.unwrap_or(State::Stopped)),
+        }
     }
 
     /// Its state; STOPPED when no monitor answers.

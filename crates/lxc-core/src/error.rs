@@ -93,6 +93,7 @@ impl Error {
         use rustix::io::Errno;
         let of_client = |e: &ClientError| match e {
             ClientError::NotRunning => ErrorKind::NotRunning,
+            ClientError::TimedOut { .. } => ErrorKind::TimedOut,
             ClientError::Refused(_, Errno::PERM) => ErrorKind::Permission,
             ClientError::Refused(_, Errno::BADF) => ErrorKind::Busy,
             ClientError::NoAnswer(_)

@@ -32,6 +32,7 @@ pub mod plan;
 mod rename;
 pub mod snapshot;
 pub mod start;
+pub mod stuck;
 pub mod supervise;
 mod unfinished;
 pub mod unshare;

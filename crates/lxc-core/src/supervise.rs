@@ -303,7 +303,7 @@ fn supervise(job: Job, plan: StartPlan, leases: Leases, starter: Starter) {
 }
 
 /// The title by which others find monitors in `/proc/PID/cmdline`.
-fn title(lxcpath: &Path, name: &str) -> Vec<u8> {
+pub(crate) fn title(lxcpath: &Path, name: &str) -> Vec<u8> {
     [b"[lxc monitor] ", lxcpath.as_os_str().as_bytes(), b" ", name.as_bytes()].concat()
 }
 

@@ -51,10 +51,26 @@ pub fn listen_abstract(name: &[u8], backlog: i32) -> Result<OwnedFd> {
 /// # Errors
 /// `ECONNREFUSED` when nobody listens there.
 pub fn connect_abstract(name: &[u8]) -> Result<OwnedFd> {
+    connect(name, None)
+}
+
+/// Connects to an abstract stream socket; `limit` is for this, and for each send later.
+///
+/// # Errors
+/// `ECONNREFUSED` when nobody listens there, `EAGAIN` when who listens takes no connection in time.
+pub fn connect_abstract_within(name: &[u8], limit: Duration) -> Result<OwnedFd> {
+    connect(name, Some(limit))
+}
+
+fn connect(name: &[u8], limit: Option<Duration>) -> Result<OwnedFd> {
     let address = abstract_address(name)?;
     let flags = SocketFlags::CLOEXEC;
     let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
         .op("socket", "unix")?;
+    if limit.is_some() {
+        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, limit)
+            .op("setsockopt(SO_SNDTIMEO)", "unix")?;
+    }
     rustix::net::connect(&fd, &address).op("connect", format!("@{}", String::from_utf8_lossy(name)))?;
     Ok(fd)
 }

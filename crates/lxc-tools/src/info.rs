@@ -51,7 +51,7 @@ impl Tool for Info {
 
     fn run(self, session: &Session) -> Result<u8, Failure> {
         let container = session.controllable()?;
-        let state = container.state();
+        let state = container.told_state()?;
         if state == State::Stopped && !container.is_defined() && !session.has_rcfile() {
             // Upstream's very words, without a prefix: they are looked for.
             return Err(Failure::plain(format!("{} doesn't exist", container.name())));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lxc_core::Stop as How;
 
 use crate::cli::{Common, Rcfile, Tool};
-use crate::report::Failure;
+use crate::report::{self, Failure};
 use crate::session::Session;
 
 /// How long a clean shutdown may take, in seconds.
@@ -85,7 +85,9 @@ impl Tool for Stop {
         if !container.is_running() {
             return Err(Failure::said("not running").with_code(NOT_RUNNING));
         }
-        container.stop(&how)?;
+        let name = container.name();
+        container
+            .stop_telling(&how, &mut |text| report::line(&format!("{}: {name}: {text}", Self::PROGRAM)))?;
         Ok(0)
     }
 }

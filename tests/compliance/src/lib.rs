@@ -11,8 +11,10 @@
 
 mod bed;
 mod container;
+mod helper;
 mod host;
 mod inventory;
+pub mod notify;
 mod root;
 mod run;
 mod schema;
@@ -23,6 +25,7 @@ mod wire;
 
 pub use bed::{Bed, View};
 pub use container::{Container, Draft};
+pub use helper::Helper;
 pub use host::{process_parent, wait_until};
 pub use inventory::Inventory;
 pub use root::debian_root;

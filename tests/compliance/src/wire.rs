@@ -1,12 +1,13 @@
 //! The command socket, byte by byte, without the code under test.
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType, connect, recvmsg, send, socket_with,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recvmsg, send,
+    sendmsg, socket_with,
 };
 
 use crate::run::wait_readable;
@@ -60,6 +61,25 @@ impl CommandSocket {
         if !payload.is_empty() {
             send(&self.fd, payload, SendFlags::NOSIGNAL).expect("send a payload");
         }
+    }
+
+    /// Sends bytes as they are; false when the monitor has hung up.
+    #[must_use]
+    pub fn send_raw(&self, bytes: &[u8]) -> bool {
+        send(&self.fd, bytes, SendFlags::NOSIGNAL).is_ok_and(|n| n == bytes.len())
+    }
+
+    /// Sends one byte with a descriptor on it.
+    ///
+    /// # Panics
+    /// When the monitor is gone.
+    pub fn send_fd(&self, fd: OwnedFd) {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [fd.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let bytes = [IoSlice::new(&[0])];
+        sendmsg(&self.fd, &bytes, &mut control, SendFlags::NOSIGNAL).expect("send a descriptor");
     }
 
     /// Reads an answer; `None` when the monitor hangs up instead.

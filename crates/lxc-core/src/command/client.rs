@@ -12,6 +12,7 @@ use lxc_sys::{Error as SysError, socket};
 use lxc_types::state::State;
 
 use super::wire::{self, Cmd, HEADER, RequestHeader, Which};
+use crate::stuck;
 
 /// Why a monitor did not answer as asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,16 @@ pub enum ClientError {
     /// The monitor refused.
     #[error("the monitor refused {0:?}: {text}", text = text_of(*.1))]
     Refused(Cmd, Errno),
+    /// It has not answered in time. It may be stopped, or in the middle of a start.
+    #[error("the monitor has not answered {cmd:?} within {} s{}", .after.as_secs(), .monitor.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
+    TimedOut {
+        /// What was asked.
+        cmd: Cmd,
+        /// How long was waited.
+        after: Duration,
+        /// What the monitor is doing, if it could be found.
+        monitor: Option<String>,
+    },
     /// The answer is not what the protocol says.
     #[error("the monitor's answer to {0:?} cannot be read")]
     Garbled(Cmd),
@@ -62,12 +73,15 @@ pub struct CgroupContext {
     pub dirs: Vec<OwnedFd>,
 }
 
+/// How long an answer may take: monitors of ours answer at once, upstream's not before the container runs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Talks to the monitor of one container. Each call is a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     lxcpath: PathBuf,
     name: String,
-    timeout: Option<Duration>,
+    timeout: Duration,
 }
 
 type Result<T, E = ClientError> = std::result::Result<T, E>;
@@ -75,29 +89,39 @@ type Result<T, E = ClientError> = std::result::Result<T, E>;
 impl Client {
     /// A client for container `name` in `lxcpath`.
     pub fn new(lxcpath: &Path, name: &str) -> Self {
-        Client { lxcpath: lxcpath.to_owned(), name: name.to_owned(), timeout: None }
+        Client { lxcpath: lxcpath.to_owned(), name: name.to_owned(), timeout: PATIENCE }
     }
 
     /// Waits for each answer at the most so long.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.timeout = timeout;
         self
     }
 
-    fn connect(&self) -> Result<OwnedFd> {
+    fn connect(&self, cmd: Cmd) -> Result<OwnedFd> {
         let name = super::socket_name(&self.lxcpath, &self.name);
-        match socket::connect_abstract(&name) {
+        match socket::connect_abstract_within(&name, self.timeout) {
             Err(e) if matches!(e.errno(), Errno::CONNREFUSED | Errno::NOENT) => Err(ClientError::NotRunning),
             other => {
-                let connection = other?;
+                let connection = self.gone(cmd, other)?;
                 self.check_peer(&connection)?;
-                if self.timeout.is_some() {
-                    socket::set_receive_timeout(&connection, self.timeout)?;
-                }
+                socket::set_receive_timeout(&connection, Some(self.timeout))?;
                 Ok(connection)
             }
         }
+    }
+
+    fn gone<T>(&self, cmd: Cmd, result: Result<T, SysError>) -> Result<T> {
+        result.map_err(|e| match e.errno() {
+            Errno::PIPE | Errno::CONNRESET => ClientError::NoAnswer(cmd),
+            Errno::AGAIN => ClientError::TimedOut {
+                cmd,
+                after: self.timeout,
+                monitor: stuck::monitor(&self.lxcpath, &self.name).and_then(stuck::one),
+            },
+            _ => ClientError::Socket(e),
+        })
     }
 
     /// Any user may listen on the name of a container that does not run, and would be sent descriptors and be
@@ -120,12 +144,12 @@ impl Client {
     /// # Errors
     /// [`ClientError::NotRunning`], a refusal, or a failure of the socket.
     pub fn exchange(&self, cmd: Cmd, data: u64, payload: &[u8], most: usize) -> Result<Answer> {
-        let connection = self.connect()?;
+        let connection = self.connect(cmd)?;
         let length = i32::try_from(payload.len()).unwrap_or(i32::MAX);
         let header = RequestHeader { cmd: cmd as i32, length, data }.encode();
-        gone(cmd, socket::send_credentials(&connection, &header))?;
+        self.gone(cmd, socket::send_credentials(&connection, &header))?;
         if !payload.is_empty() {
-            gone(cmd, socket::send(&connection, payload, &[]))?;
+            self.gone(cmd, socket::send(&connection, payload, &[]))?;
         }
         self.answer(cmd, connection, most)
     }
@@ -133,7 +157,7 @@ impl Client {
     /// Reads an answer with at the most so many bytes after its header.
     fn answer(&self, cmd: Cmd, connection: OwnedFd, most: usize) -> Result<Answer> {
         let mut head = [0; HEADER];
-        let first = gone(cmd, socket::receive(&connection, &mut head, RecvFlags::WAITALL))?;
+        let first = self.gone(cmd, socket::receive(&connection, &mut head, RecvFlags::WAITALL))?;
         if first.len == 0 {
             return Err(ClientError::NoAnswer(cmd));
         }
@@ -149,7 +173,8 @@ impl Client {
         let mut payload = vec![0; length];
         let mut got = 0;
         while got < length {
-            let part = gone(cmd, socket::receive(&connection, &mut payload[got..], RecvFlags::WAITALL))?;
+            let part =
+                self.gone(cmd, socket::receive(&connection, &mut payload[got..], RecvFlags::WAITALL))?;
             if part.len == 0 {
                 return Err(ClientError::Garbled(cmd));
             }
@@ -303,15 +328,35 @@ impl Client {
         Ok((ask(Cmd::GetName)?, ask(Cmd::GetLxcpath)?))
     }
 
-    /// Kills the container and waits until its monitor has closed the connection, after the last hook.
+    /// Kills the container. The connection ends when its monitor has run the last hook; `None`: it has ended.
     ///
     /// # Errors
-    /// See [`ClientError`]; the wait is bounded by the client's timeout.
-    pub fn stop(&self) -> Result<()> {
-        match self.ask(Cmd::Stop, 0, &[]) {
-            Err(ClientError::NoAnswer(_)) => Ok(()),
-            Ok(_) => Ok(()),
+    /// See [`ClientError`].
+    pub fn begin_stop(&self) -> Result<Option<OwnedFd>> {
+        let cmd = Cmd::Stop;
+        let connection = self.connect(cmd)?;
+        let header = RequestHeader { cmd: cmd as i32, length: 0, data: 0 }.encode();
+        match self.gone(cmd, socket::send_credentials(&connection, &header)) {
+            Ok(_) => Ok(Some(connection)),
+            Err(ClientError::NoAnswer(_)) => Ok(None),
             Err(e) => Err(e),
+        }
+    }
+
+    /// What came over a connection of [`Client::begin_stop`] that is readable: the end, or a refusal.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn end_of_stop(connection: &OwnedFd) -> Result<()> {
+        let mut head = [0; HEADER];
+        match socket::receive(connection, &mut head, RecvFlags::WAITALL) {
+            Ok(got) if got.len == HEADER => match RequestHeader::decode(&head).cmd {
+                ret if ret < 0 => Err(ClientError::Refused(Cmd::Stop, Errno::from_raw_os_error(-ret))),
+                _ => Ok(()),
+            },
+            Ok(_) => Ok(()),
+            Err(e) if e.errno() == Errno::CONNRESET => Ok(()),
+            Err(e) => Err(e.into()),
         }
     }
 
@@ -381,10 +426,10 @@ impl Client {
     /// [`ClientError::Refused`] with `EINVAL` when the container has no proxy.
     pub fn add_listener(&self, listener: BorrowedFd<'_>) -> Result<()> {
         let cmd = Cmd::SeccompNotifyAddListener;
-        let connection = self.connect()?;
+        let connection = self.connect(cmd)?;
         let header = RequestHeader { cmd: cmd as i32, length: 0, data: 0 }.encode();
-        gone(cmd, socket::send_credentials(&connection, &header))?;
-        gone(cmd, socket::send(&connection, &[0], &[listener]))?;
+        self.gone(cmd, socket::send_credentials(&connection, &header))?;
+        self.gone(cmd, socket::send(&connection, &[0], &[listener]))?;
         self.answer(cmd, connection, 0).map(|_| ())
     }
 
@@ -424,11 +469,4 @@ pub fn read_state(connection: BorrowedFd<'_>) -> Result<Option<State>, SysError>
         got += part.len;
     }
     Ok(wire::decode_state_message(&bytes[..got]).and_then(|n| State::try_from(n).ok()))
-}
-
-fn gone<T>(cmd: Cmd, result: Result<T, SysError>) -> Result<T> {
-    result.map_err(|e| match e.errno() {
-        Errno::PIPE | Errno::CONNRESET => ClientError::NoAnswer(cmd),
-        _ => ClientError::Socket(e),
-    })
 }

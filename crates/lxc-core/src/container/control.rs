@@ -1,40 +1,16 @@
-//! Changing a container that runs: stop, freeze, terminals, control files.
+//! Changing a container that runs: freeze, terminals, control files.
 
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::Pid;
+use std::time::Duration;
 
 use lxc_host::cgroup::dir::Dir;
 use lxc_host::cgroup::{Base, Hierarchies, Relative, devices, freezer, item, spec};
-use lxc_sys::procfs::Procfs;
-use lxc_sys::{proc, process};
 use lxc_types::State;
 use lxc_types::device_rule::{DeviceInput, DeviceKind};
 
 use super::{Container, Error, Result};
 use crate::command::wire::{self, Which};
 use crate::command::{Client, ClientError};
-
-/// How a container is stopped. A `timeout` of `None` waits for ever, of zero not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// At once.
-    Kill,
-    /// By asking its init.
-    Shutdown {
-        /// How long init may take.
-        timeout: Option<Duration>,
-        /// Kill when it took longer.
-        kill_after: bool,
-    },
-    /// By asking its init to reboot.
-    Reboot {
-        /// How long it may take.
-        timeout: Option<Duration>,
-    },
-}
 
 /// Which terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,97 +33,7 @@ pub struct ConsoleSession {
     _held: OwnedFd,
 }
 
-const SIGINT: i32 = 2;
-const SIGPWR: i32 = 30;
-/// `SIGRTMIN+3`, by which systemd is asked to halt.
-const SYSTEMD_HALT: i32 = 37;
-
 impl Container {
-    /// Stops or reboots it.
-    ///
-    /// # Errors
-    /// When it does not run, does not end in time, or cannot be asked.
-    pub fn stop(&self, how: &Stop) -> Result<()> {
-        match how {
-            Stop::Kill => Ok(self.client().stop()?),
-            Stop::Shutdown { timeout, kill_after } => {
-                if self.shut_down(*timeout)? {
-                    return Ok(());
-                }
-                if *kill_after {
-                    return Ok(self.client().stop()?);
-                }
-                Err(Error::TimedOut("the container did not shut down in time".to_owned()))
-            }
-            Stop::Reboot { timeout } => self.reboot(*timeout),
-        }
-    }
-
-    fn init(&self) -> Result<(i32, Option<OwnedFd>)> {
-        let client = self.client();
-        let pidfd = client.init_pidfd().ok();
-        match client.init_pid()? {
-            pid if pid > 0 => Ok((pid, pidfd)),
-            _ => Err(Error::Client(ClientError::NotRunning)),
-        }
-    }
-
-    fn signal(&self, pid: i32, pidfd: Option<&OwnedFd>, signal: i32) -> Result<()> {
-        match pidfd {
-            Some(pidfd) => Ok(process::pidfd_kill(pidfd, signal)?),
-            None => Ok(process::kill_raw(pid, signal)?),
-        }
-    }
-
-    /// True when it ended in time, or when nobody wanted to wait.
-    fn shut_down(&self, timeout: Option<Duration>) -> Result<bool> {
-        let (pid, pidfd) = self.init()?;
-        let signal = match self.config.signals.halt.map(lxc_types::SignalSpec::number) {
-            Some(configured) if configured > 0 => configured,
-            _ if is_blocked(pid, SYSTEMD_HALT) => SYSTEMD_HALT,
-            _ => SIGPWR,
-        };
-        self.signal(pid, pidfd.as_ref(), signal)?;
-        if timeout == Some(Duration::ZERO) {
-            return Ok(true);
-        }
-        let begin = Instant::now();
-        if let Some(pidfd) = &pidfd
-            && !wait_readable(pidfd, timeout)
-        {
-            return Ok(false);
-        }
-        self.wait(
-            &[State::Stopped],
-            timeout.map(|t| t.saturating_sub(begin.elapsed()).max(Duration::from_millis(1))),
-        )
-    }
-
-    fn reboot(&self, timeout: Option<Duration>) -> Result<()> {
-        let (pid, pidfd) = self.init()?;
-        let signal = self.config.signals.reboot.map_or(0, lxc_types::SignalSpec::number);
-        // Flag 2: the state that it is in now does not count, and a reboot of the monitor's does not end the wait.
-        let mut flags = [0; 8];
-        if let Some(flag) = usize::try_from(State::Running.number()).ok().and_then(|at| flags.get_mut(at)) {
-            *flag = 2;
-        }
-        let waiting = match timeout {
-            Some(Duration::ZERO) => None,
-            _ => Some(self.client().add_state_client(flags)?),
-        };
-        self.signal(pid, pidfd.as_ref(), if signal > 0 { signal } else { SIGINT })?;
-        let Some(crate::command::client::Waiting::Registered(connection)) = waiting else { return Ok(()) };
-        lxc_sys::socket::set_receive_timeout(&connection, timeout)?;
-        match crate::command::client::read_state(std::os::fd::AsFd::as_fd(&connection)) {
-            Ok(Some(State::Running)) => Ok(()),
-            Ok(_) => Err(Error::State("the container stopped instead of rebooting".to_owned())),
-            Err(e) if e.errno() == rustix::io::Errno::AGAIN => {
-                Err(Error::TimedOut("the container did not reboot in time".to_owned()))
-            }
-            Err(e) => Err(e.into()),
-        }
-    }
-
     /// Freezes all of its processes and waits until they are.
     ///
     /// # Errors
@@ -304,25 +190,3 @@ fn device_rule(
 }
 
 const FREEZE_PATIENCE: Duration = Duration::from_secs(10);
-
-fn wait_readable(fd: &OwnedFd, timeout: Option<Duration>) -> bool {
-    let end = timeout.map(|t| Instant::now() + t);
-    loop {
-        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let left = left.and_then(|l| Timespec::try_from(l).ok());
-        let mut fds = [PollFd::new(fd, PollFlags::IN)];
-        match poll(&mut fds, left.as_ref()) {
-            Ok(n) => return n > 0,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return false,
-        }
-    }
-}
-
-/// Whether a process blocks a signal: systemd takes its signals from a descriptor.
-fn is_blocked(pid: i32, signal: i32) -> bool {
-    let Ok(status) = Procfs::mounted().and_then(|p| p.read(&format!("{pid}/status"))) else { return false };
-    let mask = proc::status_field(&status, "SigBlk").and_then(|v| std::str::from_utf8(v).ok());
-    let mask = mask.and_then(|v| u64::from_str_radix(v.trim(), 16).ok()).unwrap_or(0);
-    Pid::from_raw(pid).is_some() && mask & (1 << (signal - 1)) != 0
-}
