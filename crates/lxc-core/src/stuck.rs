@@ -125,7 +125,10 @@ mod tests {
     fn long_lists_are_cut() {
         let one = Stuck { pid: 7, comm: "a".into(), state: "D (disk sleep)".into(), wchan: Some("x".into()) };
         assert_eq!(list(&[]), None);
-        assert_eq!(list(&[one.clone()]).unwrap(), "process 7 (a) is in state D (disk sleep) in x");
+        assert_eq!(
+            list(std::slice::from_ref(&one)).unwrap(),
+            "process 7 (a) is in state D (disk sleep) in x"
+        );
         assert!(list(&vec![one; 9]).unwrap().ends_with(", 4 more"));
     }
 }
