@@ -269,7 +269,8 @@ fn fork(
             if let Some(a) = leases.monitor.take() {
                 MonitorLease::keep(a)
             }
-            Ok((child, Prepared { job, plan }))
+            // Who connects talks to the monitor, or to nobody.
+            Ok((child, Prepared { job: Job { listener: None, ..job }, plan }))
         }
         (Cloned::Guest(_), birth) => {
             drop(maker);

@@ -93,6 +93,8 @@ fn survives(who: Who, view: View) {
         }
     };
     quiet();
+    // The last connections of the first requests are closed soon.
+    std::thread::sleep(Duration::from_millis(300));
     let open = descriptors(monitor);
     let memory = field(monitor, "VmRSS:");
     fuzz(&c, who, seconds(), 4_000_000 + u64::from(std::process::id()));
