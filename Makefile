@@ -97,7 +97,8 @@ fmt: ## Format the sources
 bench: install-release ## Compare with Debian's LXC
 	@if [ -x "$(COMPARE)" ]; then \
 		"$(COMPARE)" --net veth --density 40 lxc5=/usr/bin ours="$(stage_release)/bin"; \
-	else echo "bench: $(COMPARE) is not there: nothing was measured"; fi
+	else echo "bench: $(COMPARE) is not there: single starts were not measured"; fi
+	tests/bench/many lxc5=/usr/bin ours="$(stage_release)/bin"
 
 clean: ## Remove what was built
 	$(CARGO) clean
