@@ -2,6 +2,7 @@
 
 mod control;
 mod copies;
+mod device;
 mod gauges;
 mod query;
 mod start;

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::cli;
 use crate::{
-    attach, autostart, cgroup, checkconfig, config, console, copy, create, destroy, execute, freeze, info,
-    ls, monitor, snapshot, start, stop, top, unshare, update_config, usernsexec, wait,
+    attach, autostart, cgroup, checkconfig, config, console, copy, create, destroy, device, execute, freeze,
+    info, ls, monitor, snapshot, start, stop, top, unshare, update_config, usernsexec, wait,
 };
 
 /// One tool: its name without `lxc-`, and what runs it, given how the program was called and the arguments.
@@ -28,6 +28,7 @@ const APPLETS: &[Applet] = &[
     Applet { name: "copy", run: cli::run::<copy::Copy> },
     Applet { name: "create", run: cli::run::<create::Create> },
     Applet { name: "destroy", run: cli::run::<destroy::Destroy> },
+    Applet { name: "device", run: cli::run::<device::Device> },
     Applet { name: "execute", run: cli::run::<execute::Execute> },
     Applet { name: "freeze", run: cli::run::<freeze::Freeze> },
     Applet { name: "info", run: cli::run::<info::Info> },

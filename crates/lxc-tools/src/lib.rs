@@ -22,6 +22,7 @@ mod copy;
 mod create;
 pub mod described;
 mod destroy;
+mod device;
 mod execute;
 mod freeze;
 mod info;

@@ -8,6 +8,7 @@ use crate::console::Console;
 use crate::copy::Copy;
 use crate::create::Create;
 use crate::destroy::Destroy;
+use crate::device::Device;
 use crate::execute::Execute;
 use crate::freeze::{Freeze, Unfreeze};
 use crate::info::Info;
@@ -26,8 +27,8 @@ use listed::Value;
 macro_rules! each_tool {
     ($call:ident) => {
         $call!(
-            Attach, Autostart, Cgroup, Console, Copy, Create, Destroy, Execute, Freeze, Info, Ls, Monitor,
-            Snapshot, Start, Stop, Top, Unfreeze, Unshare, Wait
+            Attach, Autostart, Cgroup, Console, Copy, Create, Destroy, Device, Execute, Freeze, Info, Ls,
+            Monitor, Snapshot, Start, Stop, Top, Unfreeze, Unshare, Wait
         )
     };
 }
@@ -86,6 +87,7 @@ const UPSTREAM: &[(&str, &str)] = &[
          7:rbdname= 8:rbdpool= 9:rbduser= -:rcfile=",
     ),
     ("lxc-destroy", "f:force s:snapshots -:rcfile="),
+    ("lxc-device", "-:rcfile="),
     (
         "lxc-execute",
         "d:daemon f:rcfile= s:define= u:uid= g:gid= -:share-net= -:share-ipc= -:share-uts= -:share-pid=",

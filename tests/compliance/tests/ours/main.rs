@@ -5,6 +5,7 @@ mod autostart;
 mod broken_configs;
 mod config_check;
 mod copies;
+mod device;
 mod differences;
 mod faults;
 mod fuzz;

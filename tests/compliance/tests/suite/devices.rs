@@ -84,3 +84,40 @@ fn rules_of_v1() {
     c.sh("head -c1 /root/random");
     c.kill();
 }
+
+/// Nodes given to a running container, and taken away again.
+#[test]
+fn nodes_at_run_time() {
+    let bed = Bed::new();
+    let c = bed.container().config(RULES).start();
+    let full = "stat -c '%t:%T %a %F %u:%g' /dev/full; head -c1 /dev/full | wc -c";
+    c.tool("lxc-device", &["--", "del", "/dev/full"]).ok();
+    c.attach(&["cat", "/dev/full"]).expect(1);
+    for verb in ["add", "a", "add"] {
+        let out = c.tool("lxc-device", &["--", verb, "/dev/full"]).ok();
+        assert_eq!((out.stdout.as_str(), out.stderr.as_str()), ("", ""));
+        assert_eq!(c.sh(full), "1:7 644 character special file 0:0\n1", "{verb}");
+    }
+    assert_eq!(c.tool("lxc-cgroup", &["devices.list"]).ok().stdout, "c 1:3 rwm\nc 1:5 r\nc 1:7 rwm\n\n");
+    let loop0 = bed.host("[ ! -b /dev/loop0 ] || echo yes");
+    if loop0 == "yes" {
+        c.tool("lxc-device", &["--", "add", "/dev/loop0"]).ok();
+        assert_eq!(c.sh("stat -c '%t:%T %F' /dev/loop0"), "7:0 block special file");
+        c.tool("lxc-device", &["--", "d", "/dev/loop0"]).ok();
+    }
+    c.tool("lxc-device", &["--", "del", "/dev/full"]).ok();
+    assert_eq!(c.sh("ls /dev | grep -c -e full -e loop || true"), "0");
+    assert_eq!(c.tool("lxc-cgroup", &["devices.list"]).ok().stdout, "c 1:3 rwm\nc 1:5 r\n\n");
+    for wrong in [
+        &["add"][..],
+        &[],
+        &["list", "/dev/full"],
+        &["add", "/nosuch"],
+        &["add", "/etc/passwd"],
+        &["add", "nosuch"],
+    ] {
+        let args = [&["--"], wrong].concat();
+        assert_eq!(c.tool("lxc-device", &args).expect(1).stdout, "", "{wrong:?}");
+    }
+    c.kill();
+}

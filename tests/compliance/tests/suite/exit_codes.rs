@@ -17,6 +17,7 @@ const CASES: &[(&[&str], i32, i32)] = &[
     (&["lxc-snapshot", "-n", "NAME", "-L"], 1, 0),
     (&["lxc-snapshot", "-n", "NAME"], 1, 0),
     (&["lxc-copy", "-n", "NAME", "-N", "copy-of-it"], 1, 0),
+    (&["lxc-device", "-n", "NAME", "--", "add", "/dev/full"], 1, 1),
     (&["lxc-start", "-n", "NAME"], 1, 0),
 ];
 

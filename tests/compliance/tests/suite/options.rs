@@ -20,6 +20,7 @@ const TOOLS: &[&str] = &[
     "lxc-cgroup",
     "lxc-monitor",
     "lxc-top",
+    "lxc-device",
 ];
 
 /// Those that cannot do without a container.
