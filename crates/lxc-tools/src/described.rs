@@ -145,9 +145,14 @@ fn without_parser() -> Vec<Described> {
         ),
         tool(
             "lxc-config",
-            "[-l | ITEM]",
-            "Show a value of the global configuration",
-            &[help, ("-l", "List the items there are")],
+            "[-l | ITEM | check FILE...]",
+            "Show a value of the global configuration, or check those of containers",
+            &[
+                help,
+                ("-l", "List the items there are"),
+                ("    --format=text|json", "Print text for people or JSON for programs"),
+                ("    --strict", "With check: oddities are failures, too"),
+            ],
         ),
         tool(
             "lxc-update-config",

@@ -59,6 +59,11 @@ const TEXTS: &[(&str, Text)] = &[
                 "Works on the containers with lxc.start.auto = 1, in the order of lxc.start.order, and waits \
                  lxc.start.delay seconds after each. Without -g only containers in no group are meant. Stopping \
                  goes in the reverse order.",
+                "Containers that are named in lxc.start.after start before the one that names them, and stop after \
+                 it. With --jobs several start at a time, if they have the same order and do not wait for each \
+                 other; without it, several only stop at a time.",
+                "Log files that were renamed are opened anew with --reopen-logs: by the monitors of all containers \
+                 that run, whichever -g names.",
             ],
             exit: &[
                 ("0", "All was done."),
@@ -70,6 +75,7 @@ const TEXTS: &[(&str, Text)] = &[
                 ("lxc-autostart -g onboot,", "First the group onboot, then those without a group."),
                 ("lxc-autostart -s -a -A", "Shut everything down."),
                 ("lxc-autostart -L", "Only show what would be started."),
+                ("lxc-autostart --reopen-logs", "After the log files were renamed."),
             ],
         },
     ),
@@ -93,8 +99,7 @@ const TEXTS: &[(&str, Text)] = &[
         Text {
             paragraphs: &[
                 "The configuration is read from /proc/config.gz, from the kernel's modules or from /boot. CONFIG in \
-                 the environment names that of another kernel; MODNAME the module that makes /proc/config.gz. A \
-                 feature that is needed and absent is shown as required, others as missing.",
+                 the environment names that of another kernel. A feature that is needed and absent is shown as required, others as missing.",
             ],
             exit: &[
                 ("0", "The kernel's configuration was found, whatever is in it."),
@@ -110,9 +115,20 @@ const TEXTS: &[(&str, Text)] = &[
                 "The beginning of an item's name will do. What is not set and has no default is said to be not set. \
                  The values come from /etc/lxc/lxc.conf, for users other than root from ~/.config/lxc/lxc.conf; see \
                  lxc.system.conf(5).",
+                "With check, configurations of containers are looked at instead: a line for each thing that is wrong \
+                 or odd, with file, line and column, and in brackets what kind it is. That is invalid, unknown, \
+                 legacy (a name from before LXC 2.1), shadowed (a later line takes it back), contradictory, idle (it \
+                 does nothing without another line), or lacking (this kernel or host does not have what is wanted). \
+                 LXC does not have this.",
             ],
-            exit: &[("0", "The value, or that there is none, was printed."), ("1", "There is no such item.")],
-            examples: &[("lxc-config lxc.lxcpath", "Where the containers are.")],
+            exit: &[
+                ("0", "The value, or that there is none, was printed; check found no error."),
+                ("1", "There is no such item; check found an error or, with --strict, anything at all."),
+            ],
+            examples: &[
+                ("lxc-config lxc.lxcpath", "Where the containers are."),
+                ("lxc-config check /var/lib/lxc/*/config", "What could be mended."),
+            ],
         },
     ),
     (
@@ -295,6 +311,8 @@ const TEXTS: &[(&str, Text)] = &[
                 "Returns when the container runs, or tells why it does not. With -F the terminal becomes the \
                  container's console and the tool stays until the end. What stands behind two dashes is run in place \
                  of lxc.init.cmd.",
+                "With -F a service manager that NOTIFY_SOCKET names is told when the container runs and when it stops; \
+                 see sd_notify(3). The word journal as the file of -o is systemd's journal.",
             ],
             exit: &[
                 ("0", "It runs, or ran with -F."),

@@ -85,6 +85,8 @@ const ITEMS: &[&str] = &[
     "lxc.bdev.zfs.root",
     "lxc.cgroup.use",
     "lxc.cgroup.pattern",
+    "lxc.autostart.jobs",
+    "check",
 ];
 
 /// Whom a tool is likely meant for.
