@@ -9,8 +9,8 @@ use crate::cli::help;
 use crate::cli::listed::{self, Listed, Value};
 use crate::cli::{NameRule, Tool, describe};
 use crate::{
-    attach, autostart, cgroup, console, copy, create, destroy, execute, freeze, info, ls, monitor, snapshot,
-    start, stop, top, unshare, wait,
+    attach, autostart, cgroup, console, copy, create, destroy, device, execute, freeze, info, ls, monitor,
+    snapshot, start, stop, top, unshare, wait,
 };
 
 pub use texts::Text;
@@ -68,6 +68,7 @@ pub fn all() -> Vec<Described> {
         of::<copy::Copy>(),
         of::<create::Create>(),
         of::<destroy::Destroy>(),
+        of::<device::Device>(),
         of::<execute::Execute>(),
         of::<freeze::Freeze>(),
         of::<info::Info>(),

@@ -201,9 +201,9 @@ const TEXTS: &[(&str, Text)] = &[
         "lxc-device",
         Text {
             paragraphs: &[
-                "A name of a network interface moves the interface, anything else is the path of a device node, \
-                 which is made inside and allowed. What stands behind the device is its name inside, if it is \
-                 another one.",
+                "The device is named by the path of its node on the host. A node like it is made inside and allowed; \
+                 what stands behind is its path inside, if it is another one. Network interfaces cannot be given \
+                 to a running container yet.",
             ],
             exit: PLAIN,
             examples: &[
