@@ -67,7 +67,7 @@ pub fn run(program: &OsStr, args: Vec<OsString>) -> u8 {
     if sealed::is_protected() {
         return cli::run::<Attach>(program, args);
     }
-    let Err(error) = sealed::exec(Attach::PROGRAM, &args);
+    let Err(error) = sealed::exec(program, &args);
     let failure = Failure::said(format!("cannot run from a protected copy of itself: {error}"));
     report::print(Attach::PROGRAM, None, &failure);
     failure.code()

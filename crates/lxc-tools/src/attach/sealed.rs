@@ -7,7 +7,7 @@
 //! memory, which takes some milliseconds.
 
 use std::convert::Infallible;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ use rustix::mount::{
 
 use lxc_core::hooks::Env;
 use lxc_sys::{Op, Result, memfd, process};
+
+use super::Attach;
+use crate::cli::Tool;
 
 const SELF: &str = "/proc/self/exe";
 
@@ -47,7 +50,7 @@ fn shows_overlay() -> rustix::io::Result<bool> {
 ///
 /// # Errors
 /// When neither way works, or an argument cannot be handed on.
-pub fn exec(program: &str, args: &[OsString]) -> Result<Infallible> {
+pub fn exec(program: &OsStr, args: &[OsString]) -> Result<Infallible> {
     let argv = std::iter::once(OsString::from(program)).chain(args.iter().cloned());
     let argv = argv.map(|arg| process::c_string(arg.as_bytes())).collect::<Result<Vec<CString>>>()?;
     let env = Env::of_this_process().to_c_strings()?;
@@ -56,7 +59,7 @@ pub fn exec(program: &str, args: &[OsString]) -> Result<Infallible> {
         let error = process::exec_fd(&file, &argv, &env);
         log::debug!("the read-only view of the program cannot be executed: {error}");
     }
-    let file = memfd::sealed_self(program)?;
+    let file = memfd::sealed_self(Attach::PROGRAM)?;
     Err(process::exec_fd(&file, &argv, &env))
 }
 

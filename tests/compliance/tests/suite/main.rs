@@ -5,6 +5,7 @@ mod autostart;
 mod boot;
 mod cgroup;
 mod checkconfig;
+mod command_lines;
 mod config_tool;
 mod console;
 mod containers_script;
