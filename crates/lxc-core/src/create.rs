@@ -3,7 +3,7 @@
 //! What goes wrong half-way is undone. A creation that was killed leaves the file `partial` behind, without
 //! the lock that its creator held on it: the next creation of that name clears it away.
 
-pub(crate) mod config_text;
+mod config_text;
 mod host;
 pub(crate) mod rollback;
 mod template;

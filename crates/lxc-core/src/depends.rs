@@ -2,12 +2,12 @@
 //! `lxc_snapshots` those that need it: pairs of lines, folder of containers and name. An old `lxc_snapshots`
 //! holds a number instead.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use lxc_sys::{Op, Result};
 
-use crate::lock;
+use crate::{folder, lock};
 
 /// One container, by its folder of containers and its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,8 +161,7 @@ fn change(run: &Path, parent: &Pair, held: bool, how: impl FnOnce(&mut List)) ->
 /// A new file in place of the old one, so that nobody reads half of it.
 fn replace(path: &Path, text: &str) -> Result<()> {
     let new = path.with_extension("new");
-    let mut file = std::fs::File::create(&new).op("open", &new)?;
-    file.write_all(text.as_bytes()).op("write", &new)?;
+    folder::write_new(&new, text.as_bytes(), 0o666)?;
     std::fs::rename(&new, path).op("rename", path)
 }
 

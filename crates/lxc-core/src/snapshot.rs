@@ -15,7 +15,6 @@ use lxc_types::{Name, StorageKind};
 
 use crate::container::{Container, DestroyOptions, Error};
 use crate::copy::{self, Depend, Task, config, finish, worker};
-use crate::create::config_text;
 use crate::create::rollback::Rollback;
 use crate::destroy::{self, snapshots_of};
 use crate::unfinished::{self, State};
@@ -129,12 +128,12 @@ fn free_name(dir: &Path) -> Result<Name, Error> {
 /// When a snapshot was made, and what its maker says of it.
 fn describe(folder: &Path, comment: Option<&Path>) -> SysResult<()> {
     let file = folder.join("ts");
-    std::fs::write(&file, LocalTime::now()?.to_string()).op("write", &file)?;
+    folder::write_new(&file, LocalTime::now()?.to_string().as_bytes(), 0o666)?;
     let Some(comment) = comment else { return Ok(()) };
     let file = folder.join("comment");
     let text = std::fs::read(comment).op("read", comment)?;
     let mode = std::fs::metadata(comment).op("stat", comment)?.permissions().mode() & 0o777;
-    std::fs::write(&file, text).op("write", &file)?;
+    folder::write_new(&file, &text, 0o600)?;
     std::fs::set_permissions(&file, Permissions::from_mode(mode)).op("chmod", &file)
 }
 
@@ -250,7 +249,7 @@ impl Restoration<'_> {
         }
         swap(&stage.join(place), &own.join(place), &mut rollback)?;
         let text = stage.join("config");
-        config_text::write(&text, &String::from_utf8_lossy(&new.document.to_text()))?;
+        folder::write_new(&text, &new.document.to_text(), 0o660)?;
         swap(&text, &own.join("config"), &mut rollback)?;
         finish::run(&finish::Finish {
             dirs,

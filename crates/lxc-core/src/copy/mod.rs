@@ -15,7 +15,6 @@ use lxc_sys::{Error as SysError, Op};
 use lxc_types::{Name, StorageKind};
 
 use crate::container::Container;
-use crate::create::config_text;
 use crate::create::rollback::Rollback;
 use crate::depends::{self, Pair};
 use crate::hooks::HookError;
@@ -240,7 +239,7 @@ impl Task<'_> {
         let mut rewritten = config::rewrite(self.source.document(), self.source.config(), &moved)?;
         (self.extra)(folder, &mut rewritten.document)?;
         let path = folder.join("config");
-        config_text::write(&path, &String::from_utf8_lossy(&rewritten.document.to_text()))?;
+        folder::write_new(&path, &rewritten.document.to_text(), 0o660)?;
         rollback.push("the configuration", move || unfinished::remove(&path));
         for file in &rewritten.files {
             file.copy(folder)?;

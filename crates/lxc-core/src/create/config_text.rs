@@ -32,7 +32,7 @@ pub(super) fn with_line(text: &str, line: &str) -> String {
 }
 
 /// Writes a new configuration: mode 0660 without what the umask takes.
-pub fn write(path: &Path, text: &str) -> lxc_sys::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> lxc_sys::Result<()> {
     let mut file =
         File::options().write(true).create(true).truncate(true).mode(0o660).open(path).op("open", path)?;
     file.write_all(text.as_bytes()).op("write", path)

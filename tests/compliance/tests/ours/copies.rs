@@ -26,7 +26,7 @@ fn listing(bed: &Bed) -> String {
 fn large(bed: &Bed) -> Container<'_> {
     let c = bed.container().make();
     bed.host(&format!(
-        "cd {}; mkdir many; cd many; seq 1 40 | while read d; do mkdir $d; (cd $d; seq 1 250 | xargs touch); done",
+        "cd {}; mkdir many; cd many; seq 1 80 | while read d; do mkdir $d; (cd $d; seq 1 250 | xargs touch); done",
         c.rootfs().display()
     ));
     c
@@ -129,10 +129,13 @@ fn an_interrupted_copy_leaves_nothing() {
 #[test]
 fn a_copy_in_progress_is_left_alone() {
     let bed = Bed::new();
-    let c = bed.container().config("lxc.hook.clone = sleep 3; :").make();
+    let go = bed.dir().join("go");
+    let hook = format!("lxc.hook.clone = sh -c 'until [ -e {} ]; do sleep 0.05; done'", go.display());
+    let c = bed.container().config(&hook).make();
     let copy = named(&bed);
     let run = c.run("lxc-copy", &["-N", copy.name()]).spawn();
-    wait_until("the copy is there", Duration::from_secs(10), || copy.dir().join("partial").exists());
+    let ready = || copy.dir().join("partial").exists() && copy.dir().join("config").exists();
+    wait_until("the copy is there", Duration::from_secs(10), ready);
     for (tool, args) in [
         ("lxc-start", &[][..]),
         ("lxc-destroy", &[]),
@@ -147,9 +150,24 @@ fn a_copy_in_progress_is_left_alone() {
     let other = bed.container().make();
     let out = other.tool("lxc-copy", &["-N", copy.name()]).expect(1);
     assert!(out.stderr.contains("partial"), "{}", out.stderr);
+    fs::write(&go, "").expect("write a file");
     run.output().ok();
     copy.start().ok();
     copy.kill();
+}
+
+#[test]
+fn a_killed_renaming_keeps_the_container() {
+    let bed = Bed::new();
+    let c = bed.container().file("etc/hostname", "first\n").config("lxc.hook.clone = sleep 20; :").make();
+    let new = named(&bed);
+    killed(&c, "lxc-copy", &["-R", "-N", new.name()], &new.rootfs().join("sbin/init"), Signal::KILL);
+    assert_eq!(c.read("etc/hostname"), "first\n");
+    c.start().ok();
+    c.kill();
+    assert!(new.dir().join("partial").exists());
+    new.start().expect(1);
+    assert!(!new.dir().exists() && c.rootfs().join("sbin/init").exists());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use lxc_sys::mount::fd_path;
 use lxc_sys::{Error, Op, Result};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -185,7 +186,7 @@ impl Copier<'_> {
                 AtFlags::empty(),
             )
             .is_ok();
-        if !linked && !self.file(step, &stat)? {
+        if !linked && !self.file(step)? {
             return Ok(None);
         }
         if stat.st_nlink > 1 {
@@ -210,33 +211,29 @@ impl Copier<'_> {
     }
 
     /// Copies what is no directory; false when it was gone by then.
-    fn file(&mut self, step: Step<'_>, stat: &Stat) -> Result<bool> {
+    fn file(&mut self, step: Step<'_>) -> Result<bool> {
         let name = step.name.as_c_str();
         let failed = |this: &Self, op, errno| this.failure(op, step.name, errno);
-        let (from, to, stat) = match FileType::from_raw_mode(stat.st_mode) {
+        // From here on it is this very file, whatever takes its name: a device must not be opened for use.
+        let from = match open_name(step.from, step.name) {
+            Err(Errno::NOENT) => return Ok(false),
+            other => other.map_err(|errno| failed(self, "open", errno))?,
+        };
+        let stat = rustix::fs::fstat(&from).map_err(|errno| failed(self, "fstat", errno))?;
+        let to = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                let flags =
-                    OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-                let from = match rustix::fs::openat(step.from, name, flags, Mode::empty()) {
-                    Err(Errno::NOENT) => return Ok(false),
-                    other => other.map_err(|errno| failed(self, "open", errno))?,
-                };
-                let stat = rustix::fs::fstat(&from).map_err(|errno| failed(self, "fstat", errno))?;
-                if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                    return Err(failed(self, "open", Errno::BUSY));
-                }
+                let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                let data = rustix::fs::open(fd_path(&from), flags, Mode::empty())
+                    .map_err(|errno| failed(self, "open", errno))?;
                 let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let to = rustix::fs::openat(step.to, name, flags, Mode::RUSR | Mode::WUSR)
                     .map_err(|errno| failed(self, "open", errno))?;
-                data::copy(from.as_fd(), to.as_fd(), &stat, &mut self.buffer)
+                data::copy(data.as_fd(), to.as_fd(), &stat, &mut self.buffer)
                     .map_err(|(op, errno)| failed(self, op, errno))?;
-                (from, to, stat)
+                to
             }
+            FileType::Directory => return Err(failed(self, "open", Errno::BUSY)),
             kind => {
-                let from = match open_name(step.from, step.name) {
-                    Err(Errno::NOENT) => return Ok(false),
-                    other => other.map_err(|errno| failed(self, "open", errno))?,
-                };
                 if kind == FileType::Symlink {
                     let text = rustix::fs::readlinkat(&from, "", Vec::new())
                         .map_err(|errno| failed(self, "readlink", errno))?;
@@ -246,8 +243,7 @@ impl Copier<'_> {
                     rustix::fs::mknodat(step.to, name, kind, Mode::RUSR | Mode::WUSR, stat.st_rdev)
                         .map_err(|errno| failed(self, "mknod", errno))?;
                 }
-                let to = open_name(step.to, step.name).map_err(|errno| failed(self, "open", errno))?;
-                (from, to, *stat)
+                open_name(step.to, step.name).map_err(|errno| failed(self, "open", errno))?
             }
         };
         attributes::copy(from.as_fd(), to.as_fd(), &stat).map_err(|(op, errno)| failed(self, op, errno))?;
