@@ -309,7 +309,7 @@ impl Life<'_> {
         if let Err(e) = hooks::run_while(&plan.hooks.list, HookKind::Stop, context, told, &mut self.door) {
             log::error!("{e}");
         }
-        self.leases.release_container();
+        self.leases.release_container(&mut |pause| self.door.serve_for(pause));
         if again {
             self.door.enter(State::Stopped);
             ending.namespaces.clear();

@@ -205,7 +205,13 @@ fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
         return row;
     }
     let shows = |column: Column| columns.contains(&column);
-    let state = container.state();
+    let state = match container.told_state() {
+        Ok(state) => state,
+        Err(error) => {
+            report::line(&format!("lxc-ls: {}: {error}", found.name));
+            return row;
+        }
+    };
     row.state = Some(state);
     row.autostart = container.config().autostart.auto;
     row.groups = container.config().autostart.groups.clone();

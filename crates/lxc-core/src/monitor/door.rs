@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -195,7 +196,7 @@ impl Door {
 
     /// Serves while no container runs.
     fn attend(&mut self) -> Result<()> {
-        for ready in self.poll.wait(Some(std::time::Instant::now()))? {
+        for ready in self.poll.wait(Some(Instant::now()))? {
             match ready.token {
                 Token::Accept => self.accept(),
                 Token::Client(number) => match self.on_client(number, &ready) {
@@ -214,6 +215,17 @@ impl Door {
             self.forget(gone);
         }
         Ok(())
+    }
+
+    /// Serves for so long: the time has to pass anyway.
+    pub fn serve_for(&mut self, pause: Duration) {
+        let end = Instant::now() + pause;
+        while Instant::now() < end {
+            let waited = meanwhile::ready(&[self.poll.as_fd()], Some(end));
+            if waited.map(|_| ()).is_err() || self.attend().is_err() {
+                return std::thread::sleep(end.saturating_duration_since(Instant::now()));
+            }
+        }
     }
 
     /// A request for a container that runs: it waits for one if there will be one. Who wants it stopped is told of

@@ -1,5 +1,7 @@
 //! What a start has made on the host, and the order in which it is given back.
 
+use std::time::Duration;
+
 use lxc_host::cgroup::{MonitorLease, PayloadLease};
 use lxc_host::net::Netlink;
 use lxc_host::{lsm, net, rootfs};
@@ -55,13 +57,14 @@ impl Leases {
         }
     }
 
-    /// Gives back what was made for the container; the monitor's own cgroups stay.
-    pub fn release_container(&mut self) {
+    /// Gives back what was made for the container; the monitor's own cgroups stay. `wait` passes the
+    /// time while the kernel is not ready.
+    pub fn release_container(&mut self, wait: &mut dyn FnMut(Duration)) {
         if let Some(profile) = self.profile.take() {
             warn(profile.release());
         }
         if let Some(payload) = self.payload.take() {
-            warn(payload.release());
+            warn(payload.release_waiting(wait));
         }
         if let Some(pin) = self.rootfs.take() {
             pin.release();

@@ -401,13 +401,21 @@ impl PayloadLease {
     /// # Errors
     /// A group stays busy for a second.
     pub fn release(mut self) -> Result<(), Error> {
-        self.remove()
+        self.remove(&mut std::thread::sleep)
     }
 
-    fn remove(&mut self) -> Result<(), Error> {
+    /// As [`PayloadLease::release`]; `wait` passes the time while a group is busy.
+    ///
+    /// # Errors
+    /// As [`PayloadLease::release`].
+    pub fn release_waiting(mut self, wait: &mut dyn FnMut(Duration)) -> Result<(), Error> {
+        self.remove(wait)
+    }
+
+    fn remove(&mut self, wait: &mut dyn FnMut(Duration)) -> Result<(), Error> {
         self.released = true;
         self.devices = Devices::default();
-        tree::remove_everywhere(&self.groups, &self.below, &|| self.kill_all())
+        tree::remove_everywhere(&self.groups, &self.below, &|| self.kill_all(), wait)
     }
 
     /// Gives the groups up without removing them.
@@ -419,7 +427,7 @@ impl PayloadLease {
 impl Drop for PayloadLease {
     fn drop(&mut self) {
         if !self.released
-            && let Err(error) = self.remove()
+            && let Err(error) = self.remove(&mut std::thread::sleep)
         {
             log::warn!("the container's cgroup stays: {error}");
         }

@@ -161,7 +161,7 @@ impl MonitorLease {
                 *inside = false;
             }
         }
-        tree::remove_everywhere(&self.groups, &self.below, &|| {})
+        tree::remove_everywhere(&self.groups, &self.below, &|| {}, &mut std::thread::sleep)
     }
 }
 

@@ -279,7 +279,12 @@ pub(super) fn remove_made(hierarchy: &Hierarchy) {
 ///
 /// # Errors
 /// The first group that stays busy.
-pub(super) fn remove_everywhere(groups: &[Group], below: &Path, nudge: &dyn Fn()) -> Result<(), Error> {
+pub(super) fn remove_everywhere(
+    groups: &[Group],
+    below: &Path,
+    nudge: &dyn Fn(),
+    wait: &mut dyn FnMut(Duration),
+) -> Result<(), Error> {
     let mut left: Vec<&Group> = groups.iter().collect();
     let mut failure = None;
     let mut pause = Duration::from_millis(1);
@@ -303,7 +308,7 @@ pub(super) fn remove_everywhere(groups: &[Group], below: &Path, nudge: &dyn Fn()
         if pause > Duration::from_millis(400) {
             return failure.map_or(Ok(()), |error| Err(error.into()));
         }
-        std::thread::sleep(pause);
+        wait(pause);
         pause *= 2;
     }
 }
