@@ -23,6 +23,7 @@ const TOOLS: &[(&str, &str)] = &[
          5:zfsroot=a 6:dir=/d 7:rbdname=a 8:rbdpool=a",
     ),
     ("lxc-destroy", "f:force s:snapshots"),
+    ("lxc-device", ""),
     (
         "lxc-execute",
         "d:daemon f:rcfile=/rc s:define=lxc.uts.name=a u:uid=1 g:gid=1 -:share-net=a -:share-ipc=a -:share-uts=a \
