@@ -6,6 +6,7 @@ const TOOLS: &[&str] = &[
     "lxc-start",
     "lxc-stop",
     "lxc-attach",
+    "lxc-autostart",
     "lxc-execute",
     "lxc-info",
     "lxc-ls",
