@@ -286,3 +286,39 @@ fn monitor() {
         }
     });
 }
+
+#[test]
+fn device() {
+    everywhere("lxc.autodev = 1", |m| {
+        m.tool("lxc-device", &["--", "add", "/dev/kmsg"]).ok();
+        assert_eq!(m.c.sh("stat -c '%F %t:%T' /dev/kmsg"), "character special file 1:b");
+        m.own("lxc-device", &["--", "del", "/dev/kmsg"]).ok();
+        m.tool("lxc-attach", &["--", "test", "-e", "/dev/kmsg"]).expect(1);
+        m.tool("lxc-device", &["--", "frob", "/dev/kmsg"]).expect(1);
+        m.tool("lxc-device", &["--", "add", "/dev/no-such-device"]).expect(1);
+    });
+}
+
+#[test]
+fn execute() {
+    let Some(upstream) = Tools::upstream() else {
+        panic!("Debian's LXC is not installed: apt-get install lxc")
+    };
+    let ours = Tools::under_test();
+    for view in [View::Host, View::Unified] {
+        for (starter, other) in [(&upstream, &ours), (&ours, &upstream)] {
+            let bed = Bed::make(starter.clone(), view);
+            let c = bed.container().make();
+            c.tool(
+                "lxc-execute",
+                &["-d", "--", "/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.1; done"],
+            )
+            .ok();
+            let m = Mixed { c: &c, other, view };
+            assert_eq!(m.state(), "RUNNING");
+            assert_eq!(m.said("lxc-attach", &["--", "echo", "in"]), "in\n");
+            m.tool("lxc-stop", &["-t", "10"]).ok();
+            assert_eq!(c.state(), "STOPPED");
+        }
+    }
+}

@@ -333,3 +333,35 @@ fn many_at_once() {
     }
     c.kill();
 }
+
+#[test]
+fn proc_and_sys_anew() {
+    let bed = Bed::new();
+    let c = bed.container().start();
+    // Without the container's mounts, /proc is the host's, but for -R.
+    let names = "PID|NETWORK";
+    let count = |more: &[&str]| {
+        let args = [&["-s", names], more, &["--", "sh", "-c", "echo $(ls -d /proc/[0-9]* | wc -l)"]].concat();
+        let said = c.tool("lxc-attach", &args).ok().stdout;
+        said.trim_end().parse::<u32>().unwrap_or_else(|_| panic!("{args:?}: {said:?}"))
+    };
+    assert!(count(&["-R"]) <= 6, "the container's processes");
+    let links = c.tool("lxc-attach", &["-s", names, "--remount-sys-proc", "--", "ls", "/sys/class/net"]).ok();
+    assert_eq!(links.stdout, "lo\n");
+    c.kill();
+}
+
+#[test]
+fn another_configuration() {
+    let bed = Bed::new();
+    let c = bed.container().config("lxc.environment = FROM=own").start();
+    let other = bed.dir().join("config");
+    std::fs::write(&other, "lxc.environment = FROM=other\n").expect("write a config");
+    let path = other.to_str().expect("a path of ASCII letters");
+    for args in [&["-f", path][..], &["--rcfile", path]] {
+        let all = [args, &["--", "sh", "-c", "echo $FROM"]].concat();
+        assert_eq!(c.tool("lxc-attach", &all).ok().stdout, "other\n", "{args:?}");
+    }
+    c.tool("lxc-attach", &["-f", "/no/such/file", "--", "true"]).expect(1);
+    c.kill();
+}
