@@ -4,6 +4,7 @@ mod control;
 mod copies;
 mod device;
 mod gauges;
+mod inside;
 mod query;
 mod start;
 mod stopping;

@@ -1,6 +1,7 @@
 //! `lxc-ls`: which containers there are.
 
 mod filter;
+mod nested;
 mod table;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,8 @@ use crate::output;
 use crate::report::{self, Failure};
 use crate::session::Session;
 use filter::Filter;
+use nested::Listed;
+use rustix::io::Errno;
 use table::Column;
 
 /// List containers
@@ -71,9 +74,6 @@ impl Tool for Ls {
     crate::cli::common!();
 
     fn run(self, session: &Session) -> Result<u8, Failure> {
-        if self.nesting.as_deref().is_some_and(|levels| levels != "0") {
-            return Err(Failure::said("--nesting: containers in containers cannot be listed yet"));
-        }
         let columns = match self.fancy_format.as_deref().filter(|_| self.fancy) {
             None => table::DEFAULT.to_vec(),
             Some(text) => match table::columns(text) {
@@ -85,23 +85,32 @@ impl Tool for Ls {
                 }
             },
         };
-        let names = self.names(session)?;
+        let shows = match (self.format.is_json(), self.fancy) {
+            (true, _) => Shows::Columns(table::EVERY.to_vec()),
+            (false, true) => Shows::Columns(columns.clone()),
+            (false, false) => Shows::Names,
+        };
+        let containers = self.list(session, &shows, self.levels())?;
         if self.format.is_json() {
-            let containers = names.iter().map(|found| DocumentRow::of(session, found)).collect();
             let lxcpath = session.lxcpath.to_string_lossy().into_owned();
             return json::print("containers", &Document { lxcpath, containers });
         }
-        if names.is_empty() {
+        if containers.is_empty() {
             return Ok(0);
         }
         let text = if self.fancy {
-            let rows: Vec<table::Row> = names.iter().map(|found| row(session, found, &columns)).collect();
+            let mut rows = Vec::new();
+            nested::rows(&containers, 0, &mut rows);
             table::render(&columns, &rows)
-        } else if self.line {
-            names.iter().map(|found| format!("{}\n", found.name)).collect()
         } else {
-            let names: Vec<&str> = names.iter().map(|found| found.name.as_str()).collect();
-            table::columns_of_names(&names, output::width())
+            let mut names = Vec::new();
+            nested::names(&containers, "", &mut names);
+            if self.line {
+                names.iter().map(|name| format!("{name}\n")).collect()
+            } else {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                table::columns_of_names(&names, output::width())
+            }
         };
         output::write(text.as_bytes())?;
         Ok(0)
@@ -111,6 +120,8 @@ impl Tool for Ls {
 /// A container that is listed. Its configuration is read and its monitor asked only when that is needed.
 struct Found {
     name: Name,
+    active: bool,
+    defined: bool,
     container: Option<Container>,
 }
 
@@ -126,12 +137,71 @@ impl Found {
     }
 }
 
+/// What is asked of each container.
+#[derive(Debug)]
+enum Shows {
+    /// Its name.
+    Names,
+    /// What these columns need.
+    Columns(Vec<Column>),
+}
+
+fn is_defined(session: &Session, name: &Name) -> bool {
+    session.lxcpath.join(name.as_str()).join("config").is_file()
+}
+
 impl Ls {
+    /// How many levels down containers in containers are listed. As upstream, what is no number is five.
+    fn levels(&self) -> u32 {
+        const USUAL: u32 = 5;
+        self.nesting.as_deref().map_or(0, |levels| levels.parse().unwrap_or(USUAL))
+    }
+
+    /// The containers to list, with those inside of them.
+    fn list(&self, session: &Session, shows: &Shows, levels: u32) -> Result<Vec<Listed>, Failure> {
+        let found = self.names(session)?;
+        let one = |found: &Found| {
+            let mut listed = match shows {
+                Shows::Names => Listed::named(found),
+                Shows::Columns(columns) => Listed::of(found, row(session, found, columns)),
+            };
+            if levels > 0 {
+                listed.nested = self.inside(session, shows, levels - 1, found);
+            }
+            listed
+        };
+        Ok(found.iter().map(one).collect())
+    }
+
+    /// The containers inside of one. What cannot be looked into is said, and has none.
+    fn inside(&self, session: &Session, shows: &Shows, levels: u32, found: &Found) -> Vec<Listed> {
+        let open = || -> Result<Vec<Listed>, Failure> {
+            let container = match found.active {
+                true => Container::unread(&session.dirs, &session.lxcpath, found.name.clone()),
+                false => Container::open(&session.dirs, &session.lxcpath, found.name.clone())?,
+            };
+            let work = || {
+                let listed = self.list(session, shows, levels).unwrap_or_default();
+                serde_json::to_vec(&listed).unwrap_or_default()
+            };
+            let said = container.look_inside(nested::PATIENCE, &work)?.unwrap_or_else(|| b"[]".to_vec());
+            serde_json::from_slice(&said).map_err(|e| Failure::said(format!("what was said inside: {e}")))
+        };
+        open().unwrap_or_else(|failure| {
+            report::line(&format!("lxc-ls: {}: {}", found.name, report::line_of(&failure)));
+            Vec::new()
+        })
+    }
+
     /// The containers to list, sorted by name.
     fn names(&self, session: &Session) -> Result<Vec<Found>, Failure> {
         let mut names: BTreeSet<Name> = BTreeSet::new();
         // Asking which are active costs a look at all sockets of the host, but a name need not be defined.
-        names.extend(list::active(&session.lxcpath)?);
+        // Where there is no /proc, in a root directory that is looked into, none is.
+        names.extend(list::active(&session.lxcpath).or_else(|e| match e.errno() {
+            Errno::NOENT => Ok(Vec::new()),
+            _ => Err(e),
+        })?);
         let active = names.clone();
         let mut defined = BTreeSet::new();
         if !(self.active || self.frozen) || self.defined {
@@ -155,7 +225,8 @@ impl Ls {
             {
                 continue;
             }
-            let mut one = Found { name, container: None };
+            let defined = defined.contains(&name) || is_defined(session, &name);
+            let mut one = Found { name, active: is_active, defined, container: None };
             if self.keeps(session, &mut one) {
                 found.push(one);
             }
@@ -250,45 +321,7 @@ fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
 #[derive(Serialize)]
 struct Document {
     lxcpath: String,
-    containers: Vec<DocumentRow>,
-}
-
-/// The object `container`.
-#[derive(Serialize)]
-struct DocumentRow {
-    name: String,
-    state: Option<&'static str>,
-    defined: bool,
-    pid: Option<i32>,
-    memory_bytes: Option<u64>,
-    swap_bytes: Option<u64>,
-    autostart: bool,
-    groups: Vec<String>,
-    interfaces: Vec<String>,
-    ipv4: Vec<String>,
-    ipv6: Vec<String>,
-    unprivileged: bool,
-}
-
-impl DocumentRow {
-    fn of(session: &Session, found: &Found) -> DocumentRow {
-        let defined = session.lxcpath.join(found.name.as_str()).join("config").is_file();
-        let row = row(session, found, &table::EVERY);
-        DocumentRow {
-            name: row.name,
-            state: row.state.map(State::as_str),
-            defined,
-            pid: row.pid,
-            memory_bytes: row.ram,
-            swap_bytes: row.swap,
-            autostart: row.autostart,
-            groups: row.groups,
-            interfaces: row.interfaces,
-            ipv4: row.ipv4,
-            ipv6: row.ipv6,
-            unprivileged: row.unprivileged,
-        }
-    }
+    containers: Vec<Listed>,
 }
 
 #[cfg(test)]

@@ -116,7 +116,8 @@ fn has_ended(pidfd: Option<&OwnedFd>) -> bool {
     poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&now)).is_ok_and(|n| n > 0)
 }
 
-fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> {
+/// The namespaces of a process that are not the caller's.
+pub fn foreign_namespaces(pid: Pid) -> Result<Vec<(NsFlags, OwnedFd)>, AttachError> {
     let mut found = Vec::new();
     for (kind, name) in NsFlags::all().named() {
         let unreadable = |source| AttachError::Context { what: "namespaces", source };

@@ -4,7 +4,7 @@
 //! there, as the caller's child. Whoever calls this should itself run from a sealed copy (see
 //! [`lxc_sys::memfd::sealed_self`]): from inside, `/proc/PID/exe` of the entering process is its program file.
 
-mod context;
+pub(crate) mod context;
 mod enter;
 mod relay;
 

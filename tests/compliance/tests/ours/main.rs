@@ -14,6 +14,7 @@ mod json;
 mod many;
 mod mixed;
 mod monitor;
+mod nesting;
 mod notify;
 mod plan;
 mod quiet;

@@ -99,3 +99,51 @@ fn names_on_a_terminal_share_lines() {
     let want: String = made.iter().map(|c| format!("{} ", c.name())).collect();
     assert_eq!(shown, format!("{want}\r\n"));
 }
+
+/// A container in the root directory of another.
+fn nest(outer: &std::path::Path, name: &str) -> std::path::PathBuf {
+    let root = outer.join("var/lib/lxc").join(name).join("rootfs");
+    std::fs::create_dir_all(&root).expect("a nested container");
+    let text = format!(
+        "lxc.uts.name = {name}\nlxc.rootfs.path = dir:/var/lib/lxc/{name}/rootfs\nlxc.start.auto = 1\nlxc.group = gg\n"
+    );
+    std::fs::write(root.with_file_name("config"), text).expect("its config");
+    root
+}
+
+#[test]
+fn containers_in_stopped_ones() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    let inner = nest(&c.rootfs(), "inner1");
+    nest(&c.rootfs(), "inner2");
+    nest(&inner, "third");
+    let name = c.name();
+    let all = format!("{name}\n{name}/inner1\n{name}/inner1/third\n{name}/inner2\n");
+    let first = format!("{name}\n{name}/inner1\n{name}/inner2\n");
+    for (args, want) in [
+        (&["--nesting", "-1"][..], all.as_str()),
+        (&["--nesting=1", "-1"], &first),
+        (&["--nesting=0", "-1"], &format!("{name}\n")),
+        (&["--nesting=x", "-1"], &all),
+        (&["--nesting=-3", "-1"], &all),
+        (&["--nesting", "-1", "--stopped"], &all),
+        (&["--nesting", "-1", "--defined"], &all),
+        (&["--nesting", "-1", "--running"], ""),
+        (&["--nesting", "-1", "--filter", "inner"], ""),
+        (&["--nesting", "-1", "--filter", name], &format!("{name}\n")),
+        (&["--nesting", "-1", "-g", "gg"], ""),
+    ] {
+        assert_eq!(bed.tool("lxc-ls", args).ok().stdout, want, "{args:?}");
+    }
+    let width = name.len();
+    let row = |name: &str, auto: u8, groups: &str| {
+        format!("{name:width$} STOPPED {auto}         {groups:6} -    -    false        \n")
+    };
+    let want = format!("{:width$} STATE   AUTOSTART GROUPS IPV4 IPV6 UNPRIVILEGED \n", "NAME")
+        + &row(name, 0, "-")
+        + &row("\\inner1", 1, "gg")
+        + &row(" \\third", 1, "gg")
+        + &row("\\inner2", 1, "gg");
+    assert_eq!(bed.tool("lxc-ls", &["--nesting", "-f"]).ok().stdout, want);
+}
