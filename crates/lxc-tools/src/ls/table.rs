@@ -155,10 +155,13 @@ fn title(column: Column) -> &'static str {
     ALL.iter().find(|(_, other)| *other == column).map_or("", |(name, _)| name)
 }
 
+/// How wide a column of names is at least: as its title in the table.
+const NARROWEST: usize = 4;
+
 /// Names in columns of the same width, as many as fit in `width` (0: one a line). As upstream, each is followed
 /// by a blank but for the last of a full line.
 pub fn columns_of_names(names: &[&str], width: usize) -> String {
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(NARROWEST);
     let a_line = ((width + 1) / (longest + 1)).max(1);
     let mut out = String::new();
     for line in names.chunks(a_line) {
@@ -194,6 +197,12 @@ mod tests {
                 "a     \nbb    \nccc   \ndddddd\ne5    \nf6    \ng7    \n"
             );
         }
+    }
+
+    #[test]
+    fn short_names_have_wide_columns() {
+        assert_eq!(columns_of_names(&["x"], 0), "x   \n");
+        assert_eq!(columns_of_names(&["a", "bb"], 20), "a    bb   \n");
     }
 
     fn stopped(name: &str) -> Row {

@@ -147,3 +147,13 @@ fn containers_in_stopped_ones() {
         + &row("\\inner2", 1, "gg");
     assert_eq!(bed.tool("lxc-ls", &["--nesting", "-f"]).ok().stdout, want);
 }
+
+#[test]
+fn short_names() {
+    let bed = Bed::new();
+    bed.host("cd /var/lib/lxc; mkdir a bb; touch a/config bb/config");
+    assert_eq!(bed.tool("lxc-ls", &[]).ok().stdout, "a   \nbb  \n");
+    assert_eq!(bed.tool("lxc-ls", &["-1"]).ok().stdout, "a\nbb\n");
+    let (_, shown) = compliance::Terminal::run(&bed.tools().path("lxc-ls"), &[]).finish();
+    assert_eq!(shown, "a    bb   \r\n");
+}
