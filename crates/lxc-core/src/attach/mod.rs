@@ -150,6 +150,10 @@ pub fn attach(
     let standard = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     let is_tty = standard.map(rustix::termios::isatty);
     let pair = if is_tty.contains(&true) { Some(context.open_pty()?) } else { None };
+    if let Some(pair) = &pair {
+        // Before the program runs: a change later is a signal to it.
+        relay::fit(&pair.controller);
+    }
     let log = match (&pair, &options.pty_log) {
         (Some(_), Some(path)) => Some(open_log(path)?),
         _ => None,

@@ -236,12 +236,17 @@ impl Relay {
     }
 
     fn resize(&self) {
-        for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
-            if rustix::termios::isatty(fd) {
-                // A terminal without a size is no failure.
-                copy_window_size(fd, &self.terminal.controller).ok();
-                return;
-            }
+        fit(&self.terminal.controller);
+    }
+}
+
+/// Gives a terminal the size of the caller's.
+pub fn fit(controller: &OwnedFd) {
+    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        if rustix::termios::isatty(fd) {
+            // A terminal without a size is no failure.
+            copy_window_size(fd, controller).ok();
+            return;
         }
     }
 }
