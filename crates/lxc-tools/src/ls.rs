@@ -4,10 +4,11 @@ mod filter;
 mod nested;
 mod table;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use lxc_core::{Container, list};
+use lxc_core::{CgroupHost, Container, list};
 use lxc_types::{Name, State};
 use serde::Serialize;
 
@@ -160,10 +161,12 @@ impl Ls {
     /// The containers to list, with those inside of them.
     fn list(&self, session: &Session, shows: &Shows, levels: u32) -> Result<Vec<Listed>, Failure> {
         let found = self.names(session)?;
+        // Found once for all; inside of a container it is another.
+        let host = OnceCell::new();
         let one = |found: &Found| {
             let mut listed = match shows {
                 Shows::Names => Listed::named(found),
-                Shows::Columns(columns) => Listed::of(found, row(session, found, columns)),
+                Shows::Columns(columns) => Listed::of(found, row(session, &host, found, columns)),
             };
             if levels > 0 {
                 listed.nested = self.inside(session, shows, levels - 1, found);
@@ -256,7 +259,7 @@ fn has_groups(groups: &[String], wanted: &str) -> bool {
 }
 
 /// The cells of a container, as far as they are shown.
-fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
+fn row(session: &Session, host: &OnceCell<CgroupHost>, found: &Found, columns: &[Column]) -> table::Row {
     let mut row = table::Row { name: found.name.to_string(), ..table::Row::default() };
     let opened;
     let container = match &found.container {
@@ -299,7 +302,8 @@ fn row(session: &Session, found: &Found, columns: &[Column]) -> table::Row {
         row.pid = container.init_pid();
     }
     if shows(Column::Ram) || shows(Column::Swap) {
-        let stats = container.stats().unwrap_or_default();
+        let gauges = container.gauges(host.get_or_init(CgroupHost::find));
+        let stats = gauges.map(|gauges| gauges.read_memory()).unwrap_or_default();
         row.ram = stats.memory;
         row.swap = stats.swap;
     }

@@ -44,6 +44,15 @@ impl Gauges {
         })
     }
 
+    /// Reads the figures of memory alone.
+    pub fn read_memory(&self) -> Stats {
+        Stats::read(&mut |wanted| {
+            let (_, dir) =
+                self.dirs.iter().find(|(controller, _)| *controller == wanted && wanted == "memory")?;
+            dir.try_clone().ok()
+        })
+    }
+
     /// Finds all groups by the answer to one question: a container's groups have the same name in all hierarchies.
     /// `None` when one of them is not where it should be.
     fn by_path(host: &Hierarchies, path: &Path) -> Option<Gauges> {
