@@ -9,6 +9,7 @@ use lxc_host::storage::Source;
 use lxc_sys::Op;
 use lxc_types::Name;
 use lxc_types::mac::fill_digits;
+use rustix::fs::OFlags;
 
 use super::{Error, Result};
 use crate::config_file;
@@ -62,8 +63,15 @@ impl CopiedFile {
         {
             std::fs::DirBuilder::new().recursive(true).mode(0o755).create(parent).op("mkdir", parent)?;
         }
-        let mut from = File::open(&self.from).op("open", &self.from)?;
-        let mode = from.metadata().op("stat", &self.from)?.permissions().mode() & 0o777;
+        // A fifo without a writer is not waited for.
+        let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+        let mut from =
+            File::options().read(true).custom_flags(nonblock).open(&self.from).op("open", &self.from)?;
+        let stat = from.metadata().op("stat", &self.from)?;
+        if !stat.is_file() {
+            return Err(Error::Value(format!("{} is not a regular file", self.from.display())));
+        }
+        let mode = stat.permissions().mode() & 0o777;
         let mut to =
             File::options().write(true).create_new(true).mode(0o600).open(&self.to).op("open", &self.to)?;
         std::io::copy(&mut from, &mut to).op("write", &self.to)?;
@@ -238,5 +246,8 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file.to).unwrap(), "text");
         assert_eq!(std::fs::metadata(&file.to).unwrap().permissions().mode() & 0o7777, 0o751);
         assert!(file.copy(dir.path()).is_err(), "nothing is overwritten");
+        let fifo = CopiedFile { from: dir.path().join("fifo"), to: dir.path().join("c") };
+        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo.from, rustix::fs::Mode::RUSR).unwrap();
+        assert!(fifo.copy(dir.path()).unwrap_err().to_string().ends_with("fifo is not a regular file"));
     }
 }
