@@ -3,9 +3,10 @@
 //! holds a number instead.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use lxc_sys::{Op, Result};
+use lxc_types::Name;
 
 use crate::{folder, lock};
 
@@ -26,6 +27,16 @@ impl Pair {
 
     fn folder(&self) -> PathBuf {
         Path::new(&self.lxcpath).join(&self.name)
+    }
+
+    /// Whether it is what a list can hold, and what is no way to other files.
+    pub fn is_sound(&self) -> bool {
+        let path = Path::new(&self.lxcpath);
+        let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+        path.is_absolute()
+            && path.components().all(plain)
+            && !self.lxcpath.contains('\n')
+            && self.name.parse::<Name>().is_ok()
     }
 }
 
@@ -141,8 +152,8 @@ pub fn remove_clone(run: &Path, parent: &Pair, child: &Pair, held: bool) -> Resu
 
 fn change(run: &Path, parent: &Pair, held: bool, how: impl FnOnce(&mut List)) -> Result<()> {
     let folder = parent.folder();
-    if !folder.is_dir() {
-        log::debug!("{} is gone", folder.display());
+    if !parent.is_sound() || !folder.is_dir() {
+        log::debug!("{} is gone, or no container", folder.display());
         return Ok(());
     }
     let _lock = if held { None } else { Some(lock::take(run, Path::new(&parent.lxcpath), &parent.name)?) };
@@ -208,5 +219,21 @@ mod tests {
         assert!(clones_of(&folder).unwrap().is_none() && !folder.join("lxc_snapshots").exists());
         write_needed(&folder, std::slice::from_ref(&child)).unwrap();
         assert_eq!(needed_by(&folder).unwrap(), [child]);
+    }
+
+    #[test]
+    fn what_is_no_container_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, outside) = (dir.path().join("run"), dir.path().join("p"));
+        std::fs::create_dir(&outside).unwrap();
+        let lxcpath = dir.path().display().to_string();
+        for (path, name) in [(format!("/..{lxcpath}"), "p"), (lxcpath.clone(), "../p"), (lxcpath, "x/../p")] {
+            std::fs::create_dir_all(dir.path().join("x")).unwrap();
+            std::fs::write(outside.join("lxc_snapshots"), "/x\nc\n").unwrap();
+            let parent = Pair { lxcpath: path, name: name.to_owned() };
+            remove_clone(&run, &parent, &pair("/x", "c"), false).unwrap();
+            assert!(outside.join("lxc_snapshots").exists() && !run.exists(), "{parent:?}");
+        }
+        assert!(!pair("/a\nb", "c").is_sound() && pair("/a b", "c d").is_sound());
     }
 }
