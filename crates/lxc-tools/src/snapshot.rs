@@ -55,6 +55,10 @@ impl Tool for Snapshot {
         if self.format.is_json() && !self.list {
             return Err("--format json is for --list (-L)".to_owned());
         }
+        // A variable of a script that is not set must not cost all of them.
+        if self.destroy.as_deref() == Some("") {
+            return Err("--destroy (-d): which snapshot? The name is empty".to_owned());
+        }
         if self.restore.is_some() && self.common.rest.len() > 1 {
             return Err("too many arguments: one new name is enough".to_owned());
         }
@@ -182,5 +186,7 @@ mod tests {
             let mut snapshot = parse(words);
             assert!(snapshot.check().is_err(), "{words}");
         }
+        let mut empty: Snapshot = from_words(&["-d", ""]).unwrap();
+        assert!(empty.check().is_err(), "not the beginning of ALL");
     }
 }
