@@ -13,6 +13,7 @@ use crate::depends::{self, Pair};
 use crate::dirs::Dirs;
 use crate::hooks::{self, HookError};
 use crate::lock;
+use crate::unfinished::{self, State};
 
 /// What stands in the way of removing a container.
 #[derive(Debug, thiserror::Error)]
@@ -47,26 +48,56 @@ pub enum Error {
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Removes what is left of an ephemeral container that has stopped: as upstream, without destroy hooks.
+/// Removes a container without its destroy hooks: as upstream, an ephemeral one that has stopped.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn ephemeral(config: &Config, run: &Path, lxcpath: &Path, name: &Name) -> Result<()> {
+pub fn without_hooks(config: &Config, run: &Path, lxcpath: &Path, name: &Name) -> Result<()> {
     let doomed = Doomed { lxcpath, name, config };
     doomed.remove_storage()?;
     forget_in_parents(run, lxcpath, name)?;
     doomed.remove_folder()
 }
 
-/// Removes what a broken creation left. Its configuration is not believed: it may not be the container's own yet.
+/// Removes what a broken creation left, if nobody else was quicker to do so. Its configuration is not believed: it
+/// may not be the container's own yet.
 ///
 /// # Errors
 /// Those of removing files.
 pub(crate) fn leftover(run: &Path, lxcpath: &Path, name: &Name) -> lxc_sys::Result<()> {
+    let _lock = lock::take(run, lxcpath, name)?;
+    match unfinished::state(&lxcpath.join(name.as_str()))? {
+        State::Leftover => leftover_held(run, lxcpath, name),
+        State::Finished | State::InProgress => Ok(()),
+    }
+}
+
+/// The same, by who has the container's lock and knows what is there.
+///
+/// # Errors
+/// Those of removing files.
+pub(crate) fn leftover_held(run: &Path, lxcpath: &Path, name: &Name) -> lxc_sys::Result<()> {
     let folder = lxcpath.join(name.as_str());
     log::warn!("removing {}, which a broken creation left", folder.display());
     forget_in_parents(run, lxcpath, name)?;
+    // Until all else is gone, the mark says what this is.
+    remove_except(&folder, &["partial"])?;
     remove_tree(&folder)
+}
+
+/// Empties a container's folder, but for entries of these names.
+fn remove_except(folder: &Path, names: &[&str]) -> lxc_sys::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.op("opendir", folder)?,
+    };
+    for entry in entries {
+        let entry = entry.op("readdir", folder)?;
+        if !names.iter().any(|name| entry.file_name() == *name) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a container from the lists of those whose files it uses.
@@ -196,16 +227,12 @@ impl Doomed<'_> {
     /// Removes the container's folder. Snapshots in it stay, and then the folder does.
     fn remove_folder(&self) -> Result<()> {
         let folder = self.folder();
-        if !is_filled(&folder.join("snaps")) {
-            return Ok(remove_tree(&folder)?);
+        // As long as something else cannot be removed, the container can be destroyed again.
+        remove_except(&folder, &["snaps", "config"])?;
+        if is_filled(&folder.join("snaps")) {
+            return Ok(remove_tree(&folder.join("config"))?);
         }
-        for entry in std::fs::read_dir(&folder).op("opendir", &folder)? {
-            let entry = entry.op("readdir", &folder)?;
-            if entry.file_name() != "snaps" {
-                remove_tree(&entry.path())?;
-            }
-        }
-        Ok(())
+        Ok(remove_tree(&folder)?)
     }
 }
 
@@ -247,6 +274,23 @@ mod tests {
             let run = tempfile::tempdir().unwrap();
             self.doomed().remove(run.path(), &[], &hooks::Env::default())
         }
+    }
+
+    #[test]
+    fn the_mark_goes_last() {
+        let made = Made::new(None, |_| "/".to_owned());
+        let folder = made.dir.path().join("c1");
+        std::fs::write(folder.join("partial"), "").unwrap();
+        remove_except(&folder, &["partial"]).unwrap();
+        let names: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["partial"]);
+        let run = tempfile::tempdir().unwrap();
+        leftover(run.path(), made.dir.path(), &made.name).unwrap();
+        assert!(!folder.exists());
+        std::fs::create_dir(&folder).unwrap();
+        leftover(run.path(), made.dir.path(), &made.name).unwrap();
+        assert!(folder.exists(), "somebody else's by now");
     }
 
     #[test]

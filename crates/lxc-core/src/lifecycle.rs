@@ -335,7 +335,7 @@ impl Life<'_> {
     fn close(&mut self, plan: &StartPlan) {
         if plan.ephemeral
             && let Err(e) =
-                crate::destroy::ephemeral(&self.job.config, &self.job.dirs.run, &plan.lxcpath, &plan.name)
+                crate::destroy::without_hooks(&self.job.config, &self.job.dirs.run, &plan.lxcpath, &plan.name)
         {
             log::error!("{e}");
         }

@@ -10,7 +10,8 @@ use lxc_types::{Name, StorageKind};
 use crate::container::{Container, DestroyOptions, Error};
 use crate::copy::{self, Depend, Task};
 use crate::depends;
-use crate::destroy::snapshots_of;
+use crate::destroy::{self, snapshots_of};
+use crate::lock;
 
 /// Renames a stopped container that has neither snapshots nor copies that need it. `lxcpath` is the folder of
 /// containers for the new name.
@@ -36,8 +37,8 @@ pub fn rename(
     }
     let config = container.config();
     let kind = storage::open(&copy::source_of(config)?).map_err(copy::Error::from)?.kind();
-    // A hook that writes into a file would write into the first container's.
-    let writes = !config.hooks.list(HookKind::Clone).is_empty();
+    // A hook that writes into a file would write into the first container's, and what is not managed stays there.
+    let writes = !config.hooks.list(HookKind::Clone).is_empty() || !config.rootfs.managed;
     let renamed = Task {
         source: container,
         lxcpath,
@@ -47,11 +48,22 @@ pub fn rename(
         share: if kind == StorageKind::Overlay { Share::Always } else { Share::Never },
         storage: Some(kind),
         how: if writes { How::Copy } else { How::Link },
-        depend: Depend::AsSource,
+        depend: Depend::Instead,
         hook_args,
         extra: &mut |_, _| Ok(()),
     }
     .run()?;
-    container.destroy(&DestroyOptions::default())?;
-    Ok(renamed)
+    let Err(error) = container.destroy(&DestroyOptions::default()) else { return Ok(renamed) };
+    // What comes before the first file goes: two containers must not share their files.
+    use destroy::Error::{HasClones, HasSnapshots, Hook};
+    if let Error::Destroy(HasClones(_) | HasSnapshots(_) | Hook(_)) = &error {
+        let run = &container.dirs().run;
+        let undone = lock::take(run, lxcpath, name)
+            .map_err(Into::into)
+            .and_then(|_lock| destroy::without_hooks(renamed.config(), run, lxcpath, name));
+        if let Err(error) = undone {
+            log::error!("the new container stays: {error}");
+        }
+    }
+    Err(error)
 }

@@ -213,6 +213,11 @@ struct Restoration<'a> {
 impl Restoration<'_> {
     fn run(&self) -> copy::Result<()> {
         let (dirs, own) = (self.container.dirs(), self.container.dir());
+        // Nobody removes the snapshot meanwhile.
+        let _snapshot = lock::take(&dirs.run, self.snapshot.lxcpath(), self.snapshot.name())?;
+        if !self.snapshot.config_file().exists() {
+            return Err(copy::Error::NoSnapshot(self.snapshot.name().clone()));
+        }
         let _lock = lock::take(&dirs.run, self.container.lxcpath(), self.container.name())?;
         let stage = own.join(".restore");
         remove_tree(&stage)?;
@@ -276,6 +281,7 @@ impl Restoration<'_> {
             container: container.to_owned(),
             owner: folder::owner(self.snapshot.config()),
             how: How::Copy,
+            leaves: None,
         }
     }
 

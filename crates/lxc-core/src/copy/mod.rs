@@ -110,8 +110,10 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) enum Depend {
     /// If it uses its files.
     OnSource,
-    /// No: it lies in it, or takes its place. It needs what that one needs.
+    /// No: it lies in it. It needs what that one needs.
     AsSource,
+    /// No: it takes its place, with what it needs and what lies in its folder.
+    Instead,
 }
 
 /// One copy, with all that decides about it.
@@ -191,20 +193,24 @@ impl Task<'_> {
             container: folder.to_owned(),
             owner,
             how: self.how,
+            leaves: (self.depend == Depend::Instead).then(|| self.source.dir()),
         })?;
-        let _source = lock::take(&dirs.run, self.source.lxcpath(), self.source.name())?;
+        // First who needs, then who is needed, as everywhere: what is left of a copy has the source in its lists.
         let _target = lock::take(&dirs.run, self.lxcpath, self.name)?;
-        // Somebody else may have had the locks meanwhile.
+        // Somebody else may have had the lock meanwhile.
         if check_vacant(folder)? == State::Leftover {
-            destroy::leftover(&dirs.run, self.lxcpath, self.name)?;
+            destroy::leftover_held(&dirs.run, self.lxcpath, self.name)?;
         }
+        let _source = lock::take(&dirs.run, self.source.lxcpath(), self.source.name())?;
         let mut rollback = Rollback::new();
         folder::make(folder, owner, &mut rollback)?;
         let mark = self.mark(folder, &mut rollback)?;
         let rewritten = self.write(folder, &plan, &mut rollback)?;
-        make_rootfs(folder, owner, &mut rollback)?;
-        let depth = folder.join("overlay");
-        rollback.push("the overlay", move || remove_tree(&depth));
+        // The root file system, or where it appears.
+        make_new(&folder.join("rootfs"), owner, &mut rollback)?;
+        if plan.target()?.kind == Some(StorageKind::Overlay) {
+            make_new(&folder.join("overlay"), owner, &mut rollback)?;
+        }
         worker::run("copy", || plan.carry_out(&dirs.rootfs_mount).map_err(Into::into))?;
         self.write_dependencies(folder, &plan, &mut rollback)?;
         self.finish(folder, &plan, &rewritten.config)?;
@@ -239,8 +245,9 @@ impl Task<'_> {
         let mut rewritten = config::rewrite(self.source.document(), self.source.config(), &moved)?;
         (self.extra)(folder, &mut rewritten.document)?;
         let path = folder.join("config");
+        let undo = path.clone();
+        rollback.push("the configuration", move || unfinished::remove(&undo));
         folder::write_new(&path, &rewritten.document.to_text(), 0o660)?;
-        rollback.push("the configuration", move || unfinished::remove(&path));
         for file in &rewritten.files {
             file.copy(folder)?;
             let path = file.to.clone();
@@ -259,10 +266,17 @@ impl Task<'_> {
         if self.depend == Depend::OnSource {
             parents.push(source.clone());
         }
+        let own = Pair::new(self.lxcpath, self.name);
+        if let Some(odd) = parents.iter().chain([&own]).find(|pair| !pair.is_sound()) {
+            let text = format!(
+                "{:?} cannot be noted as a folder of containers, {:?} as a name",
+                odd.lxcpath, odd.name
+            );
+            return Err(Error::Value(text));
+        }
         depends::write_needed(folder, &parents)?;
         let list = folder.join("lxc_rdepends");
         rollback.push("what the container needs", move || unfinished::remove(&list));
-        let own = Pair::new(self.lxcpath, self.name);
         for parent in parents {
             // The source's lock is this task's, also while something is undone.
             let held = parent == source;
@@ -299,13 +313,12 @@ fn check_vacant(folder: &Path) -> Result<State> {
     }
 }
 
-/// `rootfs` in the container's folder: the root file system, or where it appears.
-fn make_rootfs(folder: &Path, owner: Option<(u32, u32)>, rollback: &mut Rollback) -> Result<()> {
-    let rootfs = folder.join("rootfs");
-    make_dir(&rootfs)?;
-    let undo = rootfs.clone();
+/// A directory for the container's root. One that is there belongs to somebody else: it is an error.
+fn make_new(path: &Path, owner: Option<(u32, u32)>, rollback: &mut Rollback) -> Result<()> {
+    make_dir(path)?;
+    let undo = path.to_owned();
     rollback.push(format!("the directory {}", undo.display()), move || remove_tree(&undo));
-    Ok(folder::give(&rootfs, owner)?)
+    Ok(folder::give(path, owner)?)
 }
 
 /// A directory with mode 0755, which must be new.

@@ -1,7 +1,8 @@
 //! A container's root file system for another container: a copy of its own, or one that shares what has not
 //! changed. `plan` decides and changes nothing; [`ClonePlan::carry_out`] does it.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
 
 use lxc_sys::Op;
 use lxc_sys::dir::Dir;
@@ -40,6 +41,8 @@ pub struct CloneSpec {
     pub owner: Option<(u32, u32)>,
     /// What becomes of files that are copied.
     pub how: How,
+    /// A folder that goes away afterwards: what lies in it below an overlay is copied, too.
+    pub leaves: Option<PathBuf>,
 }
 
 /// What is to be done.
@@ -119,8 +122,24 @@ impl ClonePlan {
     fn lower(&self) -> Result<PathBuf, Error> {
         match self.backend.directory() {
             Some(directory) => Ok(directory.to_owned()),
-            None => Ok(self.source_overlay()?.lower_text().into()),
+            None => {
+                let mut all = OsString::new();
+                for lower in self.source_overlay()?.lowers() {
+                    if !all.is_empty() {
+                        all.push(":");
+                    }
+                    all.push(self.moved(lower).as_deref().unwrap_or(lower));
+                }
+                Ok(all.into())
+            }
         }
+    }
+
+    /// Where a lower directory goes that must not stay where it is.
+    fn moved(&self, lower: &Path) -> Option<PathBuf> {
+        let place = lower.strip_prefix(self.spec.leaves.as_ref()?).ok()?;
+        let inside = place.components().all(|part| matches!(part, Component::Normal(_)));
+        inside.then(|| self.spec.container.join(place))
     }
 
     /// Makes the new storage. Runs in a mount namespace of its own: what has to be mounted to be read is
@@ -154,7 +173,14 @@ impl ClonePlan {
         make_dirs(&upper, owner).map_err(failed)?;
         make_dirs(&parent.join("work"), owner).map_err(failed)?;
         let Some(lower) = self.backend.directory() else {
-            return copy_tree(self.source_overlay()?.upper(), &upper, self.spec.how).map_err(failed);
+            let source = self.source_overlay()?;
+            for lower in source.lowers() {
+                if let Some(to) = self.moved(lower) {
+                    make_dirs(&to, owner).map_err(failed)?;
+                    copy_tree(lower, &to, self.spec.how).map_err(failed)?;
+                }
+            }
+            return copy_tree(source.upper(), &upper, self.spec.how).map_err(failed);
         };
         // The root directory of an overlay looks like that of its upper layer.
         let stat = rustix::fs::stat(lower).op("stat", lower).map_err(failed)?;
@@ -184,6 +210,7 @@ mod tests {
             container: "/l/new".into(),
             owner: None,
             how: How::Copy,
+            leaves: None,
         }
     }
 
@@ -201,6 +228,18 @@ mod tests {
         assert_eq!(target(overlay(Share::Always)).unwrap(), "overlay:/a:/b:/l/new/overlay/delta");
         assert_eq!(target(overlay(Share::IfItCan)).unwrap(), "overlay:/a:/b:/l/new/overlay/delta");
         assert!(target(overlay(Share::Never)).unwrap_err().contains("only be made as a snapshot"));
+        let leaves = |text: &str| {
+            let source = spec(StorageKind::Overlay, text, Share::Always);
+            target(CloneSpec { leaves: Some("/l/c1".into()), ..source }).unwrap()
+        };
+        assert_eq!(
+            leaves("/l/c1/rootfs:/b:/l/c1/overlay/delta"),
+            "overlay:/l/new/rootfs:/b:/l/new/overlay/delta"
+        );
+        assert_eq!(
+            leaves("/l/c10:/l/c1/../b:/l/c1/overlay/delta"),
+            "overlay:/l/c10:/l/c1/../b:/l/new/overlay/delta"
+        );
         let elsewhere = CloneSpec { elsewhere: true, ..overlay(Share::Never) };
         assert_eq!(target(elsewhere).unwrap(), "dir:/l/new/rootfs");
         let asked = |kind, spec| target(CloneSpec { kind: Some(kind), ..spec });

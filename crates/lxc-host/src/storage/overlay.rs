@@ -52,11 +52,6 @@ impl Overlay {
         self.lower.as_bytes().split(|b| *b == b':').map(|part| Path::new(OsStr::from_bytes(part)))
     }
 
-    /// The lower directories as they are written.
-    pub fn lower_text(&self) -> &OsStr {
-        &self.lower
-    }
-
     /// The directory with the changes.
     pub fn upper(&self) -> &Path {
         &self.upper

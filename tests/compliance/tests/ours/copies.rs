@@ -378,6 +378,70 @@ fn an_overlay_gets_a_new_name() {
 }
 
 #[test]
+fn an_overlay_takes_its_lower_directory_along() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    let (delta, new) = (c.dir().join("overlay/delta"), named(&bed));
+    fs::create_dir_all(&delta).expect("a layer");
+    fs::write(delta.join("own"), "x").expect("write into the layer");
+    bed.host(&format!("sed -i /rootfs.path/d {}/config", c.dir().display()));
+    c.append(&format!("lxc.rootfs.path = overlay:{}:{}", c.rootfs().display(), delta.display()));
+    c.tool("lxc-copy", &["-R", "-N", new.name()]).ok();
+    assert!(!c.dir().exists());
+    new.start().ok();
+    assert_eq!(new.sh("cat /own"), "x");
+    new.kill();
+}
+
+#[test]
+fn a_failing_destroy_hook_takes_a_new_name_back() {
+    let bed = Bed::new();
+    let base = bed.container().make();
+    let (c, new) = (named(&bed), named(&bed));
+    base.tool("lxc-copy", &["-s", "-N", c.name()]).ok();
+    c.append("lxc.hook.destroy = /bin/false");
+    let before = listing(&bed);
+    c.tool("lxc-copy", &["-R", "-N", new.name()]).expect(1);
+    assert_eq!(listing(&bed), before);
+    c.start().ok();
+    c.kill();
+}
+
+#[test]
+fn a_killed_snapshot_is_made_anew() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    c.append("lxc.hook.clone = sleep 20; :");
+    let copy = named(&bed);
+    let begun = copy.dir().join("lxc_rdepends");
+    killed(&c, "lxc-copy", &["-s", "-N", copy.name()], &begun, Signal::KILL);
+    assert!(copy.dir().join("partial").exists() && c.dir().join("lxc_snapshots").exists());
+    bed.host(&format!("sed -i /hook.clone/d {}/config", c.dir().display()));
+    c.tool("lxc-copy", &["-s", "-N", copy.name()]).ok();
+    assert!(!copy.dir().join("partial").exists());
+    copy.start().ok();
+    copy.kill();
+    copy.tool("lxc-destroy", &[]).ok();
+    assert!(!c.dir().join("lxc_snapshots").exists());
+}
+
+#[test]
+fn files_in_a_folder_without_a_container_stay() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    c.append("lxc.hook.clone = /bin/false");
+    let copy = named(&bed);
+    let own = copy.dir().join("overlay/delta/own");
+    fs::create_dir_all(own.parent().expect("its folder")).expect("a folder");
+    fs::write(&own, "kept").expect("a file");
+    for args in [&["-s"][..], &[]] {
+        c.tool("lxc-copy", &[args, &["-N", copy.name()]].concat()).expect(1);
+        assert_eq!(fs::read_to_string(&own).expect("the file"), "kept");
+        assert_eq!(fs::read_dir(copy.dir()).expect("the folder").count(), 1);
+    }
+}
+
+#[test]
 fn a_root_whose_path_does_not_hold_the_name() {
     let bed = Bed::new();
     let c = bed.container().make();
