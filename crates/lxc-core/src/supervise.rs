@@ -192,12 +192,15 @@ pub fn main() -> Result<(), SysError> {
     let hand_over = hand_over.ok_or_else(|| SysError::new("read", "the hand-over", Errno::BADMSG))?;
     rustix::process::chdir("/").op("chdir", "/")?;
     let Starter(answer) = starter;
-    let kept = Starter(answer.try_clone().op("dup", "answer socket")?);
+    let mut kept = Some(Starter(answer.try_clone().op("dup", "answer socket")?));
     let forked = prepare(hand_over, listener).and_then(|Prepared { job, plan }| {
-        let session = || rustix::process::setsid().op("setsid", "").map(drop);
+        let session = || {
+            drop(kept.take());
+            rustix::process::setsid().op("setsid", "").map(drop)
+        };
         fork(job, plan, answer, session).map_err(Into::into)
     });
-    if let Err(error) = forked {
+    if let (Err(error), Some(kept)) = (forked, kept) {
         kept.answer(&Answer::Failed(Report::of("plan", &*error)));
     }
     Ok(())
@@ -318,8 +321,10 @@ const DYING: std::time::Duration = std::time::Duration::from_secs(2);
 /// What went wrong before there was a monitor.
 pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
     let (ours, theirs) = socket::seqpacket_pair().stage("monitor")?;
+    let mut ours = Some(ours);
     let title = title(&job.wish.lxcpath, &job.wish.name);
     let (monitor, prepared) = fork(job, plan, theirs, || {
+        drop(ours.take());
         rustix::process::setsid().op("setsid", "")?;
         rustix::process::chdir("/").op("chdir", "/")?;
         let null = null()?;
@@ -332,7 +337,7 @@ pub fn fork_monitor(job: Job, plan: StartPlan) -> Result<Answer, StartError> {
         process::set_title(&title).ok();
         Ok(())
     })?;
-    let answer = receive_answer(&ours);
+    let answer = ours.ok_or(Errno::BADF).op("receive", "answer").and_then(|ours| receive_answer(&ours));
     if answer.is_err() {
         // It was killed. The locks on its cgroups are gone when it is, and not before: the next start needs them.
         monitor.wait().stage("monitor")?;
