@@ -261,7 +261,8 @@ impl Life<'_> {
 
     /// Connects the console to where the configuration wants it.
     fn connect(&self, plan: &StartPlan, terminals: &mut Terminals) -> Result<(), StartError> {
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        // A serial line without a carrier would let nobody go on.
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match &plan.terminals.console {
             ConsolePlan::Disabled => {}
             ConsolePlan::Starter if self.job.foreground => {
