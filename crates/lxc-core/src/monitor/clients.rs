@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SocketFlags};
 use lxc_sys::{Op, socket};
 
 use super::poll::{Interest, Poll, Token};
-use crate::command::wire::{Cmd, HEADER, Refusal, Reply, Request, RequestHeader};
+use crate::command::wire::{Cmd, HEADER, MAX_PAYLOAD, Refusal, Reply, Request, RequestHeader};
 
 /// A connection's number; none is used twice.
 pub type ClientId = u64;
@@ -68,10 +68,13 @@ pub enum Incoming {
 const MOST_STRANGERS: usize = 16;
 /// Descriptors that are kept for the monitor's other work.
 const RESERVE: u64 = 128;
-/// How many connections are taken before those that are there are looked at again.
-const AT_ONCE: usize = 64;
+/// How many connections are taken before those that are there are looked at again: all that the socket's queue
+/// holds, for when the container has stopped nobody looks again.
+const AT_ONCE: usize = 128;
 /// The pause when the machine has no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The most bytes of requests that wait for their rest: more than any request has.
+const MOST_ASKED: usize = HEADER + MAX_PAYLOAD + 2048;
 /// The most bytes that wait for readers: one more answer, and the oldest slow reader is closed.
 const MOST_WAITING: usize = 16 * 1024 * 1024;
 
@@ -146,7 +149,7 @@ impl Clients {
     }
 
     /// There is no descriptor left for a new connection, and nobody to take one from.
-    fn pause(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
+    pub(super) fn pause(&mut self, listener: BorrowedFd<'_>, poll: &Poll) {
         self.resume = Some(Instant::now() + PAUSE);
         if poll.change(listener, Token::Accept, Interest::Nothing).is_err() {
             self.resume = None;
@@ -161,8 +164,7 @@ impl Clients {
     /// Listens again after a pause.
     pub fn resume(&mut self, listener: Option<BorrowedFd<'_>>, poll: &Poll) {
         if self.resume.is_some_and(|at| at <= Instant::now())
-            && let Some(listener) = listener
-            && poll.change(listener, Token::Accept, Interest::Read).is_ok()
+            && listener.is_none_or(|fd| poll.change(fd, Token::Accept, Interest::Read).is_ok())
         {
             self.resume = None;
         }
@@ -259,6 +261,12 @@ impl Clients {
         }
     }
 
+    /// How many bytes of requests wait for their rest.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.connections.values().map(|c| c.read.len()).sum()
+    }
+
     /// Takes the connections that were closed since the last call: what they held is to be given up.
     pub fn take_gone(&mut self) -> Vec<ClientId> {
         std::mem::take(&mut self.gone)
@@ -278,6 +286,10 @@ impl Connection {
             return Err(());
         }
         self.read.extend_from_slice(&buffer[..got.len]);
+        // Who asks on without an end has had its answer.
+        if self.read.len() > MOST_ASKED {
+            return Err(());
+        }
         // Descriptors where none are expected are closed here.
         if self.allowed && self.brings_listener() {
             self.fd_in = self.fd_in.take().or_else(|| got.fds.into_iter().next());

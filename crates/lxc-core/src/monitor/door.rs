@@ -189,6 +189,8 @@ impl Door {
             let reply = Reply { ret: state, data: wire::data_of(state), ..Reply::default() };
             return self.answer(number, reply);
         }
+        // Who registers once more waits for what it said last.
+        self.waiters.retain(|(client, _)| *client != number);
         self.waiters.push((number, flags));
         let reply = Reply { ret: REGISTERED, data: wire::data_of(REGISTERED), ..Reply::default() };
         self.clients.answer(number, reply, Then::Keep, &self.poll);
@@ -264,5 +266,98 @@ impl Meanwhile for Door {
                 return Ok(ready);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::wire::{Cmd, RequestHeader};
+    use lxc_sys::socket;
+    use rustix::net::RecvFlags;
+
+    /// A door on a socket of its own.
+    fn door(name: &str) -> (Door, Vec<u8>) {
+        let socket_name = format!("lxc-door-{name}-{}", std::process::id()).into_bytes();
+        let listener = socket::listen_abstract(&socket_name, 100).unwrap();
+        let nowhere = std::path::Path::new("/nonexistent");
+        let identity = Identity { name: name.to_owned(), lxcpath: nowhere.to_owned() };
+        let announcer = Announcer::new(nowhere, nowhere, name);
+        (Door::new(listener, identity, announcer).unwrap(), socket_name)
+    }
+
+    fn serve(door: &mut Door) {
+        door.serve_for(Duration::from_millis(20));
+    }
+
+    /// What is there to read: `None` for nothing yet, no bytes for the end.
+    fn read(fd: &OwnedFd) -> Option<Vec<u8>> {
+        let mut buffer = [0; 4096];
+        match socket::receive(fd, &mut buffer, RecvFlags::DONTWAIT) {
+            Ok(got) => Some(buffer[..got.len].to_vec()),
+            Err(e) if e.errno() == Errno::AGAIN => None,
+            Err(_) => Some(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn all_who_are_connected_wait_for_the_end() {
+        let (mut door, name) = door("end");
+        let waiting: Vec<_> = (0..100).map(|_| socket::connect_abstract(&name).unwrap()).collect();
+        door.announce_stop();
+        serve(&mut door);
+        let ended = waiting.iter().filter(|fd| read(fd).is_some()).count();
+        assert_eq!(ended, 0, "read the end before the last hook");
+        drop(door);
+        assert!(waiting.iter().all(|fd| read(fd) == Some(Vec::new())));
+    }
+
+    #[test]
+    fn a_pause_ends_with_the_socket() {
+        let (mut door, _) = door("pause");
+        door.clients.pause(door.listener.as_ref().unwrap().as_fd(), &door.poll);
+        assert!(door.clients.deadline().is_some());
+        door.announce_stop();
+        std::thread::sleep(Duration::from_millis(150));
+        door.resume();
+        // Else whoever waits for a hook would be woken all the time.
+        assert_eq!(door.clients.deadline(), None);
+    }
+
+    #[test]
+    fn who_asks_on_and_on_takes_no_more_memory() {
+        let (mut door, name) = door("memory");
+        let client = socket::connect_abstract(&name).unwrap();
+        serve(&mut door);
+        let header = RequestHeader { cmd: Cmd::AddStateClient as i32, length: 32, data: 0 }.encode();
+        let request = [&header[..], &[0; 32]].concat();
+        for _ in 0..200 {
+            socket::send(&client, &request.repeat(40), &[]).ok();
+            serve(&mut door);
+            while read(&client).is_some_and(|bytes| !bytes.is_empty()) {}
+        }
+        assert!(door.waiters.len() <= 1, "{} registrations of one client", door.waiters.len());
+        let kept = door.clients.kept();
+        assert!(kept < 16 * 1024, "{kept} bytes are kept");
+    }
+
+    #[test]
+    fn registered_once_more() {
+        let (mut door, name) = door("again");
+        let client = socket::connect_abstract(&name).unwrap();
+        serve(&mut door);
+        let header = RequestHeader { cmd: Cmd::AddStateClient as i32, length: 32, data: 0 }.encode();
+        for state in [State::Running, State::Frozen] {
+            let mut flags = [0; 32];
+            flags[4 * usize::try_from(state.number()).unwrap()] = 1;
+            socket::send(&client, &[&header[..], &flags].concat(), &[]).unwrap();
+            serve(&mut door);
+            assert_eq!(read(&client).unwrap().len(), 16, "registered");
+        }
+        door.enter(State::Running);
+        assert_eq!(read(&client), None, "the last word counts");
+        door.enter(State::Frozen);
+        assert_eq!(read(&client).unwrap().len(), wire::STATE_MESSAGE);
+        assert_eq!(read(&client), Some(Vec::new()));
     }
 }

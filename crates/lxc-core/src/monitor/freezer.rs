@@ -71,9 +71,19 @@ impl Monitor<'_> {
         self.look_after_changes();
     }
 
-    fn begin(&self, target: Target) -> Result<Pending, Error> {
+    /// Those who wait for the opposite would wait for ever: unless it has come true, they are told.
+    fn begin(&mut self, target: Target) -> Result<Pending, Error> {
+        self.look_after_changes();
         let group = self.cgroup.as_deref().and_then(PayloadLease::freezer);
-        Pending::begin(group.ok_or_else(|| Error::MissingController("freezer".into()))?, target)
+        let pending =
+            Pending::begin(group.ok_or_else(|| Error::MissingController("freezer".into()))?, target)?;
+        let waiting = std::mem::take(&mut self.changes.waiting);
+        let (vain, waiting) = waiting.into_iter().partition::<Vec<_>, _>(|c| c.target != target);
+        self.changes.waiting = waiting;
+        for change in vain {
+            self.door.answer(change.client, Reply::errno(Errno::CANCELED));
+        }
+        Ok(pending)
     }
 
     /// Answers those whose wait is over.

@@ -195,10 +195,7 @@ impl Monitor<'_> {
 
     fn serve(&mut self, signals: &SignalFd) -> Result<Exit> {
         loop {
-            // Whoever has gone by whatever way: what it held is free before the next one asks.
-            for gone in self.door.clients.take_gone() {
-                self.forget(gone);
-            }
+            self.let_go();
             self.terminals.watch(&self.door.poll);
             self.watch_supervision();
             let ready = self.door.poll.wait(self.deadline())?;
@@ -206,8 +203,16 @@ impl Monitor<'_> {
                 if let Flow::Ended(exit) = self.on(&one, signals)? {
                     return Ok(exit);
                 }
+                self.let_go();
             }
             self.on_time();
+        }
+    }
+
+    /// Whoever has gone by whatever way: what it held is free before the next one asks.
+    fn let_go(&mut self) {
+        for gone in self.door.clients.take_gone() {
+            self.forget(gone);
         }
     }
 

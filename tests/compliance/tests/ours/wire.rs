@@ -10,6 +10,8 @@ const STOP: i32 = 2;
 const GET_STATE: i32 = 3;
 const GET_INIT_PID: i32 = 4;
 const ADD_STATE_CLIENT: i32 = 10;
+const FREEZE: i32 = 15;
+const UNFREEZE: i32 = 16;
 
 /// The state that a container's monitor tells at once.
 #[track_caller]
@@ -288,6 +290,64 @@ fn requests_in_parts() {
         assert_eq!(told(&c), 2);
     }
     assert_eq!(slow.reply().expect("an answer").data, format!("{}\0", c.name()).as_bytes());
+    c.kill();
+}
+
+/// Stops the monitor while something happens: it finds all of it at once.
+fn at_once(c: &Container<'_>, happens: impl FnOnce()) {
+    let monitor = compliance::process_parent(c.init());
+    // All who are connected are known.
+    assert_eq!(told(c), 2);
+    c.bed().host(&format!("kill -STOP {monitor}"));
+    std::thread::sleep(Duration::from_millis(50));
+    happens();
+    c.bed().host(&format!("kill -CONT {monitor}"));
+}
+
+#[test]
+fn what_is_let_go_of_is_free_for_who_asks_next() {
+    let bed = Bed::new();
+    let c = bed.container().config("lxc.tty.max = 1").start();
+    let first = CommandSocket::open(c.name()).expect("a monitor");
+    first.send(GET_TTY_FD, 1, b"");
+    assert_eq!(first.reply().expect("an answer").ret, 0);
+    let next = CommandSocket::open(c.name()).expect("a monitor");
+    at_once(&c, || {
+        drop(first);
+        next.send(GET_TTY_FD, 1, b"");
+    });
+    assert_eq!(next.reply().expect("an answer").ret, 0, "the terminal was free");
+    c.kill();
+}
+
+#[test]
+fn who_freezes_what_another_thaws_is_told() {
+    let bed = Bed::with(View::Unified);
+    let c = bed.container().start();
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 60 >/dev/null 2>&1 </dev/null & done");
+    for _ in 0..5 {
+        let freezing = CommandSocket::open(c.name()).expect("a monitor");
+        let thawing = CommandSocket::open(c.name()).expect("a monitor");
+        at_once(&c, || {
+            freezing.send(FREEZE, -1, b"");
+            thawing.send(UNFREEZE, -1, b"");
+        });
+        assert_eq!(thawing.reply().expect("an answer").ret, 0);
+        // It may have been frozen for a moment.
+        let told = freezing.reply().expect("an answer").ret;
+        assert!(told == 0 || told == -125, "{told}");
+    }
+    assert_eq!(c.sh("echo alive"), "alive");
+    c.kill();
+}
+
+#[test]
+fn the_start_leaves_no_socket_open() {
+    let bed = Bed::new();
+    let c = bed.container().start();
+    let monitor = compliance::process_parent(c.init());
+    let open = bed.host(&format!("ls -l /proc/{monitor}/fd"));
+    assert_eq!(open.matches("socket:").count(), 1, "besides the command socket: {open}");
     c.kill();
 }
 
