@@ -1,7 +1,8 @@
 //! Which containers there are: by their configuration files, by their command sockets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
@@ -9,7 +10,10 @@ use rustix::io::Errno;
 use lxc_sys::{Op, Result};
 use lxc_types::name::Name;
 
-use crate::command::Client;
+use crate::command::{Client, socket_name};
+
+/// How long sockets are asked whose names say nothing.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The containers defined in `lxcpath`: its folders with a file `config`. Sorted.
 ///
@@ -42,17 +46,24 @@ pub fn defined(lxcpath: &Path) -> Result<Vec<Name>> {
 /// When `/proc/net/unix` cannot be read.
 pub fn active(lxcpath: &Path) -> Result<Vec<Name>> {
     let sockets = std::fs::read("/proc/net/unix").op("read", "/proc/net/unix")?;
-    let lxcpath = lxcpath.to_str().unwrap_or_default();
-    let names: BTreeSet<Name> = names(&sockets, lxcpath, &|hashed| {
-        let (name, path) = Client::identity(hashed.as_bytes()).ok()?;
-        (path == lxcpath).then_some(name)
-    });
+    let mut defined: BTreeMap<Vec<u8>, Name> = defined(lxcpath)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|name| (socket_name(lxcpath, &name), name))
+        .collect();
+    let end = Instant::now() + PATIENCE;
+    let mut ask = |hashed: &str| match defined.remove(hashed.as_bytes()) {
+        Some(name) => Some(name.to_string()),
+        None if Instant::now() < end => Client::name_at(hashed.as_bytes(), lxcpath, PATIENCE).ok(),
+        None => None,
+    };
+    let names: BTreeSet<Name> = names(&sockets, lxcpath.to_str().unwrap_or_default(), &mut ask);
     Ok(names.into_iter().collect())
 }
 
 /// The names in the text of `/proc/net/unix`. A command socket is `@LXCPATH/NAME/command` or, if that is too
-/// long, `@lxc/HASH/command`: then `resolve` asks the monitor.
-fn names(sockets: &[u8], lxcpath: &str, resolve: &dyn Fn(&str) -> Option<String>) -> BTreeSet<Name> {
+/// long, `@lxc/HASH/command`: then `resolve` says whose it is.
+fn names(sockets: &[u8], lxcpath: &str, resolve: &mut dyn FnMut(&str) -> Option<String>) -> BTreeSet<Name> {
     sockets
         .split(|byte| *byte == b'\n')
         .filter_map(|line| std::str::from_utf8(line).ok())
@@ -105,14 +116,14 @@ Num       RefCount Protocol Flags    Type St Inode Path
 
     #[test]
     fn command_sockets() {
-        let asked = |hashed: &str| {
+        let mut asked = |hashed: &str| {
             assert_eq!(hashed, "lxc/0123456789abcdef/command");
             Some("long-one".to_owned())
         };
         let found: Vec<String> =
-            names(SOCKETS.as_bytes(), "/var/lib/lxc", &asked).iter().map(ToString::to_string).collect();
+            names(SOCKETS.as_bytes(), "/var/lib/lxc", &mut asked).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["a b", "c1", "long-one"]);
-        let found = names(SOCKETS.as_bytes(), "/srv/lxc", &|_| None);
+        let found = names(SOCKETS.as_bytes(), "/srv/lxc", &mut |_| None);
         assert_eq!(found.iter().map(Name::as_str).collect::<Vec<_>>(), ["other"]);
     }
 

@@ -100,8 +100,11 @@ impl Client {
     }
 
     fn connect(&self, cmd: Cmd) -> Result<OwnedFd> {
-        let name = super::socket_name(&self.lxcpath, &self.name);
-        match socket::connect_abstract_within(&name, self.timeout) {
+        self.connect_to(cmd, &super::socket_name(&self.lxcpath, &self.name))
+    }
+
+    fn connect_to(&self, cmd: Cmd, name: &[u8]) -> Result<OwnedFd> {
+        match socket::connect_abstract_within(name, self.timeout) {
             Err(e) if matches!(e.errno(), Errno::CONNREFUSED | Errno::NOENT) => Err(ClientError::NotRunning),
             other => {
                 let connection = self.gone(cmd, other)?;
@@ -299,33 +302,23 @@ impl Client {
         }
     }
 
-    /// The container's name and its folder's parent, as the monitor knows them.
+    /// The name of the container in `lxcpath` whose monitor listens on `socket`, where the socket's name is a hash.
+    /// Only root, the caller and whom the folder belongs to are asked, and the name must fit the hash: any user
+    /// may listen there, and say what it likes as slowly as it likes. Each answer may take so long.
     ///
     /// # Errors
-    /// See [`ClientError`].
-    pub fn identity(connection_name: &[u8]) -> Result<(String, String)> {
-        let ask = |cmd: Cmd| -> Result<String> {
-            let connection = match socket::connect_abstract(connection_name) {
-                Err(e) if e.errno() == Errno::CONNREFUSED => return Err(ClientError::NotRunning),
-                other => other?,
-            };
-            socket::set_receive_timeout(&connection, Some(Duration::from_secs(1)))?;
-            let header = RequestHeader { cmd: cmd as i32, length: 0, data: 0 }.encode();
-            socket::send_credentials(&connection, &header)?;
-            let mut bytes = vec![0; HEADER + wire::MAX_PAYLOAD];
-            let mut got = 0;
-            loop {
-                let part = socket::receive(&connection, &mut bytes[got..], RecvFlags::empty())?;
-                got += part.len;
-                if part.len == 0 || bytes.get(HEADER..got).is_some_and(|b| b.contains(&0)) {
-                    break;
-                }
-            }
-            let text =
-                bytes.get(HEADER..got).and_then(|b| b.strip_suffix(&[0])).ok_or(ClientError::Garbled(cmd))?;
-            String::from_utf8(text.to_vec()).map_err(|_| ClientError::Garbled(cmd))
-        };
-        Ok((ask(Cmd::GetName)?, ask(Cmd::GetLxcpath)?))
+    /// See [`ClientError`]; [`ClientError::Garbled`] when it is in another folder.
+    pub fn name_at(socket: &[u8], lxcpath: &Path, patience: Duration) -> Result<String> {
+        const CMD: Cmd = Cmd::GetName;
+        // The folder itself stands for the container's, which is not known yet.
+        let asker = Client::new(lxcpath, "").with_timeout(patience);
+        let connection = asker.connect_to(CMD, socket)?;
+        let header = RequestHeader { cmd: CMD as i32, length: 0, data: 0 }.encode();
+        asker.gone(CMD, socket::send_credentials(&connection, &header))?;
+        let answer = asker.answer(CMD, connection, wire::MAX_PAYLOAD)?;
+        let name = String::from_utf8(answer.payload.strip_suffix(&[0]).unwrap_or_default().to_vec());
+        let name = name.map_err(|_| ClientError::Garbled(CMD))?;
+        if super::socket_name(lxcpath, &name) == socket { Ok(name) } else { Err(ClientError::Garbled(CMD)) }
     }
 
     /// Kills the container. The connection ends when its monitor has run the last hook; `None`: it has ended.

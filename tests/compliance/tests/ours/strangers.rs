@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use compliance::Bed;
 
@@ -74,4 +75,25 @@ fn who_squats_on_the_command_socket_is_not_believed() {
     assert_ne!(stop.code, 0, "{stop:?}");
     let attach = c.tool("lxc-attach", &["--", "/bin/true"]);
     assert_ne!(attach.code, 0, "{attach:?}");
+}
+
+#[test]
+fn who_squats_on_a_hashed_name_delays_nobody() {
+    let bed = Bed::new();
+    let c = bed.container().start();
+    // One says its name a byte at a time, the other takes no connection.
+    let _squatter = Nobody::ready(
+        "import socket,struct,time\n\
+         f=socket.socket(socket.AF_UNIX)\nf.bind('\\0lxc/fedcba9876543210/command')\nf.listen(0)\n\
+         g=socket.socket(socket.AF_UNIX)\ng.connect('\\0lxc/fedcba9876543210/command')\n\
+         s=socket.socket(socket.AF_UNIX)\ns.bind('\\0lxc/0123456789abcdef/command')\ns.listen()\n\
+         print('x',flush=True)\nwhile True:\n c,_=s.accept()\n try:\n  c.recv(64)\n\
+         \x20 c.sendall(struct.pack('iiq',0,8000,0))\n\
+         \x20 for _ in range(8000):\n   c.sendall(b'a')\n   time.sleep(0.5)\n except OSError: pass",
+    );
+    let begin = Instant::now();
+    let active = bed.run("lxc-ls", &["-1", "--active"]).limit(Duration::from_secs(8)).output().ok();
+    assert!(begin.elapsed() < Duration::from_secs(2), "a list after {:?}", begin.elapsed());
+    assert_eq!(active.stdout.trim(), c.name());
+    c.kill();
 }
