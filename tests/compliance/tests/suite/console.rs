@@ -26,8 +26,7 @@ fn a_terminal_and_back() {
     let mut console = c.terminal("lxc-console", &[]);
     console.expect("Connected to tty 1\r\n");
     console.expect("Type <Ctrl+a q> to exit the console, <Ctrl+a Ctrl+a> to enter Ctrl+a itself");
-    console.send(b"\n");
-    console.expect("/dev/tty1> ");
+    console.nudge(b"\n", "/dev/tty1> ");
     console.send(b"echo $((40 + 2))\n");
     console.expect("42");
     console.send(b"\x01q");
@@ -42,8 +41,7 @@ fn a_chosen_terminal_and_escape() {
     let mut console = c.terminal("lxc-console", &["-t", "2", "-e", "b"]);
     console.expect("Connected to tty 2\r\n");
     console.expect("Type <Ctrl+b q> to exit the console");
-    console.send(b"\n");
-    console.expect("/dev/tty2> ");
+    console.nudge(b"\n", "/dev/tty2> ");
     console.send(b"\x02q");
     assert_eq!(console.finish().0, 0);
     c.kill();
@@ -55,8 +53,7 @@ fn the_console_itself() {
     let c = with_shells(&bed);
     let mut console = c.terminal("lxc-console", &["-t", "0"]);
     console.expect("Connected to tty 0\r\n");
-    console.send(b"\n");
-    console.expect("/dev/console> ");
+    console.nudge(b"\n", "/dev/console> ");
     console.send(b"\x01q");
     assert_eq!(console.finish().0, 0);
     c.kill();

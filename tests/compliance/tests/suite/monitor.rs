@@ -43,8 +43,10 @@ fn daemon(bed: &Bed) -> PathBuf {
     }
 }
 
-/// Ends the daemon and reads what the tool has printed.
+/// Ends the daemon and reads what the tool has printed. A start that failed returns before its monitor has told all:
+/// it gets some time for it.
 fn printed(bed: &Bed, tool: compliance::Running) -> String {
+    std::thread::sleep(Duration::from_millis(500));
     bed.tool("lxc-monitor", &["-Q"]).ok();
     tool.output().expect(1).stdout
 }
