@@ -57,7 +57,7 @@ impl Mark {
     pub fn set(folder: &Path) -> Result<Option<Mark>> {
         let path = mark_of(folder);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = match rustix::fs::open(&path, flags, Mode::empty()) {
+        let file = match rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR) {
             Err(Errno::EXIST) => return Ok(None),
             other => other.op("open", &path)?,
         };
