@@ -327,8 +327,10 @@ impl Container {
             return Ok(destroy::leftover(&self.dirs.run, &self.lxcpath, &self.name)?);
         }
         let doomed = Doomed { lxcpath: &self.lxcpath, name: &self.name, config: &self.config };
-        if !o.snapshots {
-            doomed.check()?;
+        if o.snapshots {
+            doomed.check_all()?
+        } else {
+            doomed.check()?
         }
         if self.is_running() {
             if !o.force {
@@ -341,7 +343,7 @@ impl Container {
             }
         }
         if o.snapshots {
-            doomed.remove_snapshots(&self.dirs)?;
+            crate::snapshot::destroy_all(self)?;
         }
         let facts = crate::plan::hooks::for_disk(&self.config, &self.dirs, &self.name, &self.config_file);
         Ok(doomed.remove(&self.dirs.run, &facts.list, &facts.env)?)

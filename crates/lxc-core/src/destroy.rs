@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use lxc_config::Config;
 use lxc_config::config::HookKind;
-use lxc_config::{Config, Diagnostic};
-use lxc_host::storage::{self, Source, remove_tree};
+use lxc_host::storage::{self, Overlay, Source, remove_tree};
 use lxc_sys::{Error as SysError, Op};
 use lxc_types::{Name, StorageKind};
 
-use crate::config_file;
 use crate::depends::{self, Pair};
-use crate::dirs::Dirs;
 use crate::hooks::{self, HookError};
-use crate::lock;
 use crate::unfinished::{self, State};
+use crate::{list, lock};
 
 /// What stands in the way of removing a container.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +22,6 @@ pub enum Error {
     /// It has snapshots.
     #[error("the container has snapshots: {}", .0.display())]
     HasSnapshots(PathBuf),
-    /// The configuration of a snapshot is faulty: what it consists of is not known.
-    #[error("{}", .problems.first().map_or_else(|| file.display().to_string(), ToString::to_string))]
-    Snapshot {
-        /// The configuration.
-        file: PathBuf,
-        /// What is wrong with it.
-        problems: Vec<Diagnostic>,
-    },
     /// The storage could not be removed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -117,6 +107,16 @@ pub(crate) fn snapshots_of(lxcpath: &Path, name: &Name) -> PathBuf {
     if old.is_dir() { old.join(name.as_str()) } else { lxcpath.join(name.as_str()).join("snaps") }
 }
 
+/// Refuses snapshots of which others are made.
+pub(crate) fn check_snapshots(snaps: &Path) -> Result<()> {
+    for name in list::defined(snaps)? {
+        if let Some(clones) = depends::clones_of(&snaps.join(name.as_str()))? {
+            return Err(Error::HasClones(clones));
+        }
+    }
+    Ok(())
+}
+
 /// A stopped container that is to be removed.
 #[derive(Clone, Copy, Debug)]
 pub struct Doomed<'a> {
@@ -171,31 +171,13 @@ impl Doomed<'_> {
         self.remove_folder()
     }
 
-    /// Removes all its snapshots, which are containers in a folder of their own. Nothing is removed when others
-    /// need this container or one of them.
+    /// Refuses a container that others need, or whose snapshots they need.
     ///
     /// # Errors
-    /// See [`Error`].
-    pub fn remove_snapshots(&self, dirs: &Dirs) -> Result<()> {
+    /// [`Error::HasClones`].
+    pub fn check_all(&self) -> Result<()> {
         self.check_clones()?;
-        let snaps = snapshots_of(self.lxcpath, self.name);
-        let names = crate::list::defined(&snaps)?;
-        for name in &names {
-            if let Some(clones) = depends::clones_of(&snaps.join(name.as_str()))? {
-                return Err(Error::HasClones(clones));
-            }
-        }
-        for name in names {
-            let file = snaps.join(name.as_str()).join("config");
-            let config = match config_file::load(&file) {
-                Ok(loaded) => loaded.config,
-                Err(problems) => return Err(Error::Snapshot { file, problems }),
-            };
-            let plan = crate::plan::hooks::for_disk(&config, dirs, &name, &file);
-            let snapshot = Doomed { lxcpath: &snaps, name: &name, config: &config };
-            snapshot.remove(&dirs.run, &plan.list, &plan.env)?;
-        }
-        Ok(remove_tree(&snaps)?)
+        check_snapshots(&snapshots_of(self.lxcpath, self.name))
     }
 
     /// Removes the container's own files of its root file system. The host's root is nobody's own.
@@ -211,11 +193,15 @@ impl Doomed<'_> {
             return Ok(());
         }
         // A mistake in the configuration must not cost all containers or the host.
-        let is_tree = source.kind.is_none_or(|kind| kind == StorageKind::Dir);
-        let climbs = source.path.components().any(|c| c == std::path::Component::ParentDir);
-        let holds_all = self.folder().parent().is_some_and(|p| p.starts_with(&source.path));
-        if is_tree && (!source.path.is_absolute() || climbs || holds_all) {
-            return Err(Error::Refused(source.path));
+        let tree = match source.kind {
+            None | Some(StorageKind::Dir) => Some(source.path.clone()),
+            Some(StorageKind::Overlay) => Some(Overlay::parse(&source.path)?.upper().to_owned()),
+            Some(_) => None,
+        };
+        if let Some(tree) = tree
+            && (!tree.is_absolute() || climbs(&tree) || holds(&tree, self.lxcpath))
+        {
+            return Err(Error::Refused(tree));
         }
         match storage::open(&source) {
             Ok(backend) => Ok(backend.destroy()?),
@@ -234,6 +220,16 @@ impl Doomed<'_> {
         }
         Ok(remove_tree(&folder)?)
     }
+}
+
+fn climbs(path: &Path) -> bool {
+    path.components().any(|part| part == std::path::Component::ParentDir)
+}
+
+/// Whether `tree` is `path`, or a directory on the way to it, whatever links lead there.
+fn holds(tree: &Path, path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.starts_with(tree) || real(path).starts_with(real(tree))
 }
 
 /// Whether a directory has any entry.
@@ -323,6 +319,24 @@ mod tests {
     }
 
     #[test]
+    fn links_and_layers_that_hold_the_containers_are_refused() {
+        let made = Made::new(Some(StorageKind::Overlay), |lxcpath| format!("/lower:{}", lxcpath.display()));
+        assert!(matches!(made.remove(), Err(Error::Refused(_))));
+        let mut made = Made::new(None, |lxcpath| lxcpath.display().to_string());
+        let place = tempfile::tempdir().unwrap();
+        let link = place.path().join("lxc");
+        std::os::unix::fs::symlink(made.dir.path(), &link).unwrap();
+        let doomed = Doomed { lxcpath: &link, name: &made.name, config: &made.config };
+        assert!(matches!(doomed.remove_storage(), Err(Error::Refused(_))));
+        assert!(made.dir.path().join("c1/config").exists());
+        // What lies below the link is the container's own.
+        let own = format!("{}/c1/rootfs", link.display());
+        made.config.rootfs.source = Some(Sourced::by_program(RootfsSource { kind: None, path: own }));
+        Doomed { lxcpath: &link, name: &made.name, config: &made.config }.remove_storage().unwrap();
+        assert!(!made.dir.path().join("c1/rootfs").exists() && made.dir.path().join("c1/config").exists());
+    }
+
+    #[test]
     fn unmanaged_storage_is_left_alone() {
         let mut made = Made::new(None, |lxcpath| lxcpath.join("c1/rootfs").display().to_string());
         made.config.rootfs.managed = false;
@@ -352,26 +366,5 @@ mod tests {
         std::fs::write(made.dir.path().join("c1/lxc_rdepends"), format!("{lxcpath}\nparent\n")).unwrap();
         made.remove().unwrap();
         assert!(!parent.join("lxc_snapshots").exists());
-    }
-
-    #[test]
-    fn snapshots_go_with_their_storage() {
-        let made = Made::new(None, |lxcpath| lxcpath.join("c1/rootfs").display().to_string());
-        let elsewhere = tempfile::tempdir().unwrap();
-        let rootfs = elsewhere.path().join("rootfs");
-        std::fs::create_dir_all(rootfs.join("bin")).unwrap();
-        let snap = made.dir.path().join("c1/snaps/snap0");
-        std::fs::create_dir_all(&snap).unwrap();
-        std::fs::write(snap.join("config"), format!("lxc.rootfs.path = dir:{}\n", rootfs.display())).unwrap();
-        let run = tempfile::tempdir().unwrap();
-        let dirs = Dirs { run: run.path().to_owned(), ..Dirs::of_this_process() };
-        let clones = made.dir.path().join("c1/snaps/snap0/lxc_snapshots");
-        std::fs::write(&clones, "/x\ny\n").unwrap();
-        assert!(matches!(made.doomed().remove_snapshots(&dirs), Err(Error::HasClones(_))));
-        assert!(snap.exists() && rootfs.exists());
-        std::fs::remove_file(&clones).unwrap();
-        made.doomed().remove_snapshots(&dirs).unwrap();
-        assert!(!snap.exists() && !rootfs.exists());
-        made.remove().unwrap();
     }
 }

@@ -155,12 +155,13 @@ pub fn destroy(container: &Container, name: &Name) -> Result<(), Error> {
     open(container, name)?.destroy(&DestroyOptions::default())
 }
 
-/// Removes all snapshots and their folder.
+/// Removes all snapshots and their folder; none while others need one of them.
 ///
 /// # Errors
-/// As [`destroy`]; then those that were removed before are gone.
+/// As [`destroy`]; when a hook fails or a file cannot be removed, those that were removed before are gone.
 pub fn destroy_all(container: &Container) -> Result<(), Error> {
     let dir = snapshots_of(container.lxcpath(), container.name());
+    destroy::check_snapshots(&dir)?;
     for name in list::defined(&dir)? {
         destroy(container, &name)?;
     }
@@ -338,4 +339,37 @@ fn swap(new: &Path, old: &Path, rollback: &mut Rollback) -> SysResult<()> {
         false => std::fs::rename(&old, &new).op("rename", &old),
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dirs::Dirs;
+
+    #[test]
+    fn all_go_with_their_storage_or_none() {
+        let (lxcpath, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = lxcpath.path().join("c1");
+        let rootfs = elsewhere.path().join("rootfs");
+        std::fs::create_dir_all(rootfs.join("bin")).unwrap();
+        for (name, path) in [("snap0", rootfs.clone()), ("snap1", folder.join("snaps/snap1/rootfs"))] {
+            std::fs::create_dir_all(folder.join("snaps").join(name)).unwrap();
+            let config = format!("lxc.rootfs.path = dir:{}\n", path.display());
+            std::fs::write(folder.join("snaps").join(name).join("config"), config).unwrap();
+        }
+        std::fs::write(folder.join("config"), "").unwrap();
+        let dirs = Dirs { run: elsewhere.path().join("run"), ..Dirs::of_this_process() };
+        let container = Container::open(&dirs, lxcpath.path(), "c1".parse().unwrap()).unwrap();
+        let clones = folder.join("snaps/snap1/lxc_snapshots");
+        std::fs::write(&clones, "/x\ny\n").unwrap();
+        let with_snapshots = DestroyOptions { force: false, snapshots: true };
+        let refused = [destroy_all(&container), container.destroy(&with_snapshots)];
+        for refused in refused {
+            assert!(matches!(refused, Err(Error::Destroy(destroy::Error::HasClones(_)))));
+        }
+        assert!(folder.join("snaps/snap0").exists() && rootfs.exists());
+        std::fs::remove_file(&clones).unwrap();
+        container.destroy(&with_snapshots).unwrap();
+        assert!(!folder.exists() && !rootfs.exists());
+    }
 }

@@ -521,6 +521,11 @@ fn a_running_container_goes_with_its_snapshots() {
     c.start().ok();
     c.tool("lxc-destroy", &["-s"]).expect(1);
     assert!(c.dir().join("snaps/snap0/config").exists());
+    let needed = c.dir().join("snaps/snap0/lxc_snapshots");
+    fs::write(&needed, "/x\ny\n").expect("a list");
+    c.tool("lxc-destroy", &["-f", "-s"]).expect(1);
+    assert_eq!(c.sh("echo runs"), "runs");
+    fs::remove_file(&needed).expect("remove the list");
     c.tool("lxc-destroy", &["-f", "-s"]).ok();
     assert!(!c.dir().exists());
 }
