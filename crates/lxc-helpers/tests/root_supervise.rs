@@ -114,6 +114,17 @@ fn a_process_with_threads_starts_through_the_monitor_program() {
     let found = monitors(&bed);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].1.ends_with("/lxc-supervise"), "{found:?}");
+    let sockets = || {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", found[0].0)).unwrap();
+        let open = open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        open.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+    };
+    // The last question's connection may be open for a moment.
+    let alone = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        sockets() == 1
+    });
+    assert!(alone, "{} sockets are open besides the command socket", sockets() - 1);
     let again = with_a_second_thread(|| container.start(&options()));
     assert!(matches!(again, Err(Error::AlreadyRunning)), "{again:?}");
     container.stop(&Stop::Kill).unwrap();
