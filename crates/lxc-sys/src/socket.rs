@@ -46,31 +46,17 @@ pub fn listen_abstract(name: &[u8], backlog: i32) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Connects to an abstract stream socket.
-///
-/// # Errors
-/// `ECONNREFUSED` when nobody listens there.
-pub fn connect_abstract(name: &[u8]) -> Result<OwnedFd> {
-    connect(name, None)
-}
-
 /// Connects to an abstract stream socket; `limit` is for this, and for each send later.
 ///
 /// # Errors
 /// `ECONNREFUSED` when nobody listens there, `EAGAIN` when who listens takes no connection in time.
-pub fn connect_abstract_within(name: &[u8], limit: Duration) -> Result<OwnedFd> {
-    connect(name, Some(limit))
-}
-
-fn connect(name: &[u8], limit: Option<Duration>) -> Result<OwnedFd> {
+pub fn connect_abstract(name: &[u8], limit: Duration) -> Result<OwnedFd> {
     let address = abstract_address(name)?;
     let flags = SocketFlags::CLOEXEC;
     let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
         .op("socket", "unix")?;
-    if limit.is_some() {
-        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, limit)
-            .op("setsockopt(SO_SNDTIMEO)", "unix")?;
-    }
+    sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, Some(limit))
+        .op("setsockopt(SO_SNDTIMEO)", "unix")?;
     rustix::net::connect(&fd, &address).op("connect", format!("@{}", String::from_utf8_lossy(name)))?;
     Ok(fd)
 }
@@ -216,8 +202,11 @@ mod tests {
         let name = format!("lxc-sys-test-{}", std::process::id());
         let listener = listen_abstract(name.as_bytes(), 1).unwrap();
         assert_eq!(listen_abstract(name.as_bytes(), 1).unwrap_err().errno(), Errno::ADDRINUSE);
-        connect_abstract(name.as_bytes()).unwrap();
+        connect_abstract(name.as_bytes(), Duration::from_secs(1)).unwrap();
         drop(listener);
-        assert_eq!(connect_abstract(name.as_bytes()).unwrap_err().errno(), Errno::CONNREFUSED);
+        assert_eq!(
+            connect_abstract(name.as_bytes(), Duration::from_secs(1)).unwrap_err().errno(),
+            Errno::CONNREFUSED
+        );
     }
 }

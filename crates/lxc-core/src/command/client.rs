@@ -104,11 +104,12 @@ impl Client {
     }
 
     fn connect_to(&self, cmd: Cmd, name: &[u8]) -> Result<OwnedFd> {
-        match socket::connect_abstract_within(name, self.timeout) {
+        match socket::connect_abstract(name, self.timeout) {
             Err(e) if matches!(e.errno(), Errno::CONNREFUSED | Errno::NOENT) => Err(ClientError::NotRunning),
             other => {
                 let connection = self.gone(cmd, other)?;
-                self.check_peer(&connection)?;
+                let what = format!("command socket of {}", self.name);
+                check_peer(&connection, &self.lxcpath.join(&self.name), &what)?;
                 socket::set_receive_timeout(&connection, Some(self.timeout))?;
                 Ok(connection)
             }
@@ -125,21 +126,6 @@ impl Client {
             },
             _ => ClientError::Socket(e),
         })
-    }
-
-    /// Any user may listen on the name of a container that does not run, and would be sent descriptors and be
-    /// believed process ids: a monitor belongs to root, to the caller, or to whom the container's folder belongs.
-    fn check_peer(&self, connection: &OwnedFd) -> Result<()> {
-        let (uid, _) = socket::peer_ids(connection)?;
-        if uid == 0 || uid == rustix::process::geteuid().as_raw() {
-            return Ok(());
-        }
-        let owner = std::fs::metadata(self.lxcpath.join(&self.name)).ok().map(|m| m.uid());
-        if owner == Some(uid) {
-            return Ok(());
-        }
-        let what = format!("command socket of {}: user {uid}, who listens there, does not own it", self.name);
-        Err(SysError::new("connect", what, Errno::PERM).into())
     }
 
     /// Sends one request and reads the whole answer.
@@ -433,6 +419,20 @@ impl Client {
     pub fn order(&self, cmd: Cmd, number: i32) -> Result<()> {
         self.ask(cmd, number, &[]).map(|_| ())
     }
+}
+
+/// Any user may listen on the name of a container that does not run, and would be sent descriptors and be believed
+/// process ids: who listens is root, the caller, or whom the folder belongs to. `what` names the socket in errors.
+pub(crate) fn check_peer(connection: &OwnedFd, folder: &Path, what: &str) -> Result<(), SysError> {
+    let (uid, _) = socket::peer_ids(connection)?;
+    if uid == 0 || uid == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    if std::fs::metadata(folder).is_ok_and(|m| m.uid() == uid) {
+        return Ok(());
+    }
+    let what = format!("{what}: user {uid}, who listens there, does not own it");
+    Err(SysError::new("connect", what, Errno::PERM))
 }
 
 /// What came of asking to be told.

@@ -286,6 +286,10 @@ mod tests {
         (Door::new(listener, identity, announcer).unwrap(), socket_name)
     }
 
+    fn connect(name: &[u8]) -> OwnedFd {
+        socket::connect_abstract(name, Duration::from_secs(5)).unwrap()
+    }
+
     fn serve(door: &mut Door) {
         door.serve_for(Duration::from_millis(20));
     }
@@ -303,7 +307,7 @@ mod tests {
     #[test]
     fn all_who_are_connected_wait_for_the_end() {
         let (mut door, name) = door("end");
-        let waiting: Vec<_> = (0..100).map(|_| socket::connect_abstract(&name).unwrap()).collect();
+        let waiting: Vec<_> = (0..100).map(|_| connect(&name)).collect();
         door.announce_stop();
         serve(&mut door);
         let ended = waiting.iter().filter(|fd| read(fd).is_some()).count();
@@ -327,7 +331,7 @@ mod tests {
     #[test]
     fn who_asks_on_and_on_takes_no_more_memory() {
         let (mut door, name) = door("memory");
-        let client = socket::connect_abstract(&name).unwrap();
+        let client = connect(&name);
         serve(&mut door);
         let header = RequestHeader { cmd: Cmd::AddStateClient as i32, length: 32, data: 0 }.encode();
         let request = [&header[..], &[0; 32]].concat();
@@ -344,7 +348,7 @@ mod tests {
     #[test]
     fn registered_once_more() {
         let (mut door, name) = door("again");
-        let client = socket::connect_abstract(&name).unwrap();
+        let client = connect(&name);
         serve(&mut door);
         let header = RequestHeader { cmd: Cmd::AddStateClient as i32, length: 32, data: 0 }.encode();
         for state in [State::Running, State::Frozen] {

@@ -29,6 +29,8 @@ const IDLE: Duration = Duration::from_secs(30);
 const BACKLOG: i32 = 100;
 /// So many clients are served; who comes then waits until one leaves.
 const MOST_CLIENTS: usize = 512;
+/// How many connections are taken before the messages: all that the socket's queue holds.
+const AT_ONCE: usize = 128;
 /// A client that lets so much wait is given up. The kernel holds some hundred messages before.
 const MOST_PENDING: usize = 4096 * STATE_MESSAGE;
 /// Messages that are read at once.
@@ -206,9 +208,12 @@ impl Daemon {
 
     fn accept(&mut self) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        while self.clients.len() < MOST_CLIENTS
-            && let Ok(socket) = rustix::net::accept_with(&self.listener, flags)
-        {
+        // Strangers who connect on and on must not keep messages waiting.
+        for _ in 0..AT_ONCE {
+            if self.clients.len() >= MOST_CLIENTS {
+                return;
+            }
+            let Ok(socket) = rustix::net::accept_with(&self.listener, flags) else { return };
             let own = rustix::process::geteuid().as_raw();
             match socket::peer_ids(&socket) {
                 Ok((uid, _)) if uid == 0 || uid == own => {

@@ -15,10 +15,14 @@ use lxc_sys::clone::{Cloned, Request, clone};
 use lxc_sys::{Error, Op, Result, process, socket};
 
 use super::{Message, QUIT, socket_name};
+use crate::command::client::check_peer;
 use crate::command::wire::STATE_MESSAGE;
 
 /// How long a daemon may take until clients can connect.
 const STARTING: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// How long a daemon may take to take a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a daemon that is being started is given between tries to connect.
 const TRIES: [Duration; 3] =
@@ -68,7 +72,10 @@ pub fn spawn(program: &Path, lxcpath: &Path) -> Result<()> {
 
 fn connect(lxcpath: &Path) -> Result<OwnedFd> {
     let name = socket_name(lxcpath).ok_or(Errno::NAMETOOLONG).op("name the socket of", lxcpath)?;
-    socket::connect_abstract(&name)
+    let connection = socket::connect_abstract(&name, PATIENCE)?;
+    let what = format!("the monitor daemon's socket of {}", lxcpath.display());
+    check_peer(&connection, lxcpath, &what)?;
+    Ok(connection)
 }
 
 /// Asks the daemon of a folder to end.

@@ -97,3 +97,19 @@ fn who_squats_on_a_hashed_name_delays_nobody() {
     assert_eq!(active.stdout.trim(), c.name());
     c.kill();
 }
+
+#[test]
+fn who_squats_on_the_daemons_socket_is_not_believed() {
+    let bed = Bed::new();
+    // Says that a container runs.
+    let _squatter = Nobody::ready(
+        "import socket,struct\ns=socket.socket(socket.AF_UNIX)\n\
+         s.bind('\\0lxc/ad055575fe28ddd5//var/lib/lxc')\ns.listen()\n\
+         print('x',flush=True)\nwhile True:\n c,_=s.accept()\n try:\n\
+         \x20 c.sendall(struct.pack('i256si',0,b'forged',2))\n except OSError: pass",
+    );
+    let told = bed.run("lxc-monitor", &[]).limit(Duration::from_secs(8)).output();
+    assert_ne!(told.code, 0, "{told:?}");
+    assert_eq!(told.stdout, "");
+    assert!(told.stderr.contains("user 65534"), "{told:?}");
+}
