@@ -346,7 +346,7 @@ impl Container {
             crate::snapshot::destroy_all(self)?;
         }
         let facts = crate::plan::hooks::for_disk(&self.config, &self.dirs, &self.name, &self.config_file);
-        Ok(doomed.remove(&self.dirs.run, &facts.list, &facts.env)?)
+        Ok(doomed.remove(&self.dirs.run, &self.config_file, &facts.list, &facts.env)?)
     }
 }
 

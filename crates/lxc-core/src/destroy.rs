@@ -22,6 +22,9 @@ pub enum Error {
     /// It has snapshots.
     #[error("the container has snapshots: {}", .0.display())]
     HasSnapshots(PathBuf),
+    /// Another program was quicker.
+    #[error("not defined any more: no {}", .0.display())]
+    Gone(PathBuf),
     /// The storage could not be removed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -154,12 +157,16 @@ impl Doomed<'_> {
     }
 
     /// Runs the hooks, removes the storage, what other containers note about it, and its folder. The caller
-    /// has made sure that it is stopped. `run` is the directory for files of running programs.
+    /// has made sure that it is stopped. `run` is the directory for files of running programs, `file` the container's
+    /// configuration.
     ///
     /// # Errors
     /// See [`Error`]; what was removed before is gone.
-    pub fn remove(&self, run: &Path, hooks: &[hooks::Hook], env: &hooks::Env) -> Result<()> {
+    pub fn remove(&self, run: &Path, file: &Path, hooks: &[hooks::Hook], env: &hooks::Env) -> Result<()> {
         let _lock = lock::take(run, self.lxcpath, self.name.as_str())?;
+        if !file.exists() {
+            return Err(Error::Gone(file.to_owned()));
+        }
         self.check()?;
         let context = hooks::Context { name: self.name.to_string(), version: self.config.hooks.version };
         hooks::run(hooks, HookKind::Destroy, &context, env, &[])?;
@@ -268,7 +275,12 @@ mod tests {
 
         fn remove(&self) -> Result<()> {
             let run = tempfile::tempdir().unwrap();
-            self.doomed().remove(run.path(), &[], &hooks::Env::default())
+            self.doomed().remove(
+                run.path(),
+                &self.doomed().folder().join("config"),
+                &[],
+                &hooks::Env::default(),
+            )
         }
     }
 

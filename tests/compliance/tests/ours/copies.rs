@@ -514,6 +514,20 @@ fn snapshots_stay_when_a_container_cannot_be_destroyed() {
 }
 
 #[test]
+fn who_waited_for_another_destruction_destroys_nothing() {
+    let bed = Bed::new();
+    let c = bed.container().make();
+    let log = bed.dir().join("hooks");
+    c.append(&format!("lxc.hook.destroy = sh -c 'echo x >> {}; sleep 1'", log.display()));
+    let first = c.run("lxc-destroy", &[]).spawn();
+    wait_until("the hook runs", Duration::from_secs(10), || log.exists());
+    let out = c.tool("lxc-destroy", &[]).expect(1);
+    assert!(out.stderr.contains("not defined any more"), "{}", out.stderr);
+    assert_eq!(first.output().code, 0);
+    assert_eq!(fs::read_to_string(&log).expect("the hook's file"), "x\n");
+}
+
+#[test]
 fn a_running_container_goes_with_its_snapshots() {
     let bed = Bed::new();
     let c = bed.container().make();
