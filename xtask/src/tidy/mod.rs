@@ -63,7 +63,7 @@ fn check(root: &Path) -> io::Result<(Vec<Finding>, BTreeMap<String, usize>)> {
     for path in files(root)? {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let place = shown(root, &path);
-        findings.extend(source::check_any(&place, &text));
+        findings.extend(source::check_any(&place, &text, &root.to_string_lossy()));
         if path.extension().is_some_and(|end| end == "rs") {
             findings.extend(source::check_rust(&place, &text));
             let uses = source::uses_of_unsafe(&text);
