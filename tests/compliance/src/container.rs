@@ -223,7 +223,9 @@ impl<'a> Container<'a> {
     pub fn attach(&self, command: &[&str]) -> Output {
         let mut args = vec!["--"];
         args.extend(command);
-        self.tool("lxc-attach", &args)
+        let out = self.tool("lxc-attach", &args);
+        // Debian's crashes now and then while it copies itself, before it does anything.
+        if out.stderr.contains("Failed to rexec as memfd") { self.tool("lxc-attach", &args) } else { out }
     }
 
     /// What a shell script says inside, which must end well.

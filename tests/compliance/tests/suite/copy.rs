@@ -276,6 +276,7 @@ fn new_names() {
     let bed = Bed::new();
     let c = bed.container().config("lxc.net.0.type = veth\nlxc.net.0.hwaddr = 10:66:6a:01:02:03").make();
     furnish(&c);
+    age(&bed, &c.rootfs().join("a"));
     let before = tree(&bed, &c.rootfs().join("a"));
     let renamed = named(&bed);
     c.tool("lxc-copy", &["-R", "-N", renamed.name()]).ok();
