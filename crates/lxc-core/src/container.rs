@@ -74,16 +74,7 @@ impl Container {
     pub fn unread(dirs: &Dirs, lxcpath: &Path, name: Name) -> Self {
         let file = lxcpath.join(name.as_str()).join("config");
         let loaded = empty(&file);
-        Container {
-            dirs: dirs.clone(),
-            lxcpath: lxcpath.to_owned(),
-            name,
-            config_file: file,
-            document: loaded.document,
-            config: loaded.config,
-            warnings: loaded.warnings,
-            defined: false,
-        }
+        Self::of(dirs, lxcpath, name, file, loaded)
     }
 
     /// A container with the configuration of another file than its own.
@@ -102,16 +93,22 @@ impl Container {
         for warning in &loaded.warnings {
             log::warn!("{warning}");
         }
-        Ok(Container {
+        let mut container = Self::of(dirs, lxcpath, name, file, loaded);
+        container.defined = read;
+        Ok(container)
+    }
+
+    fn of(dirs: &Dirs, lxcpath: &Path, name: Name, config_file: PathBuf, loaded: Loaded) -> Self {
+        Container {
             dirs: dirs.clone(),
             lxcpath: lxcpath.to_owned(),
             name,
-            config_file: file,
+            config_file,
             document: loaded.document,
             config: loaded.config,
             warnings: loaded.warnings,
-            defined: read,
-        })
+            defined: false,
+        }
     }
 
     /// Its name.
